@@ -1,0 +1,1 @@
+//! The HTTP surfaces: the management API, the registry API and its tokens.

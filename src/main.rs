@@ -1,0 +1,2 @@
+//! The `entrepot` command: parses arguments and composes the parts.
+fn main() {}

@@ -1,0 +1,1 @@
+//! All durable state: the catalog, the blobs, the queue.

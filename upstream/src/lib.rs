@@ -1,0 +1,1 @@
+//! A client for other registries: auth, paging, retry, resume, redirects, quotas.

@@ -1,0 +1,1 @@
+//! Runs tasks: takes them from the queue, drives syncs, publishes versions.
