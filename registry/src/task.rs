@@ -1,0 +1,209 @@
+//! Tasks: one unit of asynchronous work as clients see it, and the rules of its life.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a task stands. The names are the API's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskState {
+    /// Accepted; waits for its resources or for a worker.
+    Waiting,
+    /// A worker has it.
+    Running,
+    /// Done.
+    Completed,
+    /// Ended with an error.
+    Failed,
+    /// Ended because somebody asked for it.
+    Canceled,
+    /// Asked to end while a worker still has it.
+    Canceling,
+}
+
+impl TaskState {
+    /// Every state, in the order in which the API names them.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Running, Self::Completed, Self::Failed, Self::Canceled, Self::Canceling];
+
+    /// The API's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::Canceling => "canceling",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Canceled)
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TaskState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+    }
+}
+
+/// One line of progress of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressReport {
+    /// For people.
+    pub message: String,
+    /// For programs, such as `sync.downloading.artifacts`; unique within a task.
+    pub code: String,
+    /// How the part that is reported on stands.
+    pub state: TaskState,
+    /// How much there is, once that is known.
+    pub total: Option<i64>,
+    /// How much is done.
+    pub done: i64,
+    /// What follows the numbers, such as `bytes`.
+    pub suffix: Option<String>,
+}
+
+/// Why a task failed, as clients see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskError {
+    /// One sentence with the cause.
+    pub description: String,
+    /// A stable word for the kind of cause, such as `upstream.unauthorized`.
+    pub code: String,
+}
+
+/// A resource that a task reserves, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reservation {
+    /// The resource's PRN, such as `prn:container.containerrepository:<uuid>`.
+    pub resource: String,
+    /// Alone (`true`), or together with others that share it.
+    pub exclusive: bool,
+}
+
+impl Reservation {
+    /// Reserves `resource` alone.
+    pub fn exclusive(resource: impl Into<String>) -> Self {
+        Self { resource: resource.into(), exclusive: true }
+    }
+
+    /// Reserves `resource` together with others.
+    pub fn shared(resource: impl Into<String>) -> Self {
+        Self { resource: resource.into(), exclusive: false }
+    }
+
+    /// The form in `reserved_resources_record`: shared ones are marked.
+    pub fn record(&self) -> String {
+        if self.exclusive { self.resource.clone() } else { format!("shared:{}", self.resource) }
+    }
+}
+
+/// What a task has to do: its kind and the ids that it needs. Kept with the task as JSON, so fields get
+/// defaults when they are added, and names never change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+pub enum Work {
+    /// Copies an upstream repository into a new version.
+    SyncRepository {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The remote's id.
+        remote: uuid::Uuid,
+        /// Make the version equal to upstream rather than add to it.
+        #[serde(default)]
+        mirror: bool,
+    },
+    /// Creates a distribution.
+    CreateDistribution {
+        /// The id it will have.
+        distribution: uuid::Uuid,
+        /// Its fields.
+        fields: serde_json::Value,
+    },
+    /// Changes a repository, a remote or a distribution.
+    UpdateResource {
+        /// What it is.
+        kind: ResourceKind,
+        /// Its id.
+        id: uuid::Uuid,
+        /// The fields that change, already validated.
+        fields: serde_json::Value,
+    },
+    /// Deletes a repository, a remote or a distribution.
+    DeleteResource {
+        /// What it is.
+        kind: ResourceKind,
+        /// Its id.
+        id: uuid::Uuid,
+    },
+    /// Deletes one version of a repository.
+    DeleteVersion {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The version's number.
+        number: i64,
+    },
+}
+
+/// The resources that tasks change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    /// A repository.
+    Repository,
+    /// A remote.
+    Remote,
+    /// A distribution.
+    Distribution,
+}
+
+impl Work {
+    /// The task's name in the API: Pulp's own, since scripts look for them.
+    pub const fn task_name(&self) -> &'static str {
+        match self {
+            Self::SyncRepository { .. } => "pulp_container.app.tasks.synchronize.synchronize",
+            Self::CreateDistribution { .. } => "pulpcore.app.tasks.base.general_create",
+            Self::UpdateResource { .. } => "pulpcore.app.tasks.base.general_update",
+            Self::DeleteResource { .. } => "pulpcore.app.tasks.base.general_delete",
+            Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_stored_under_stable_names() {
+        let work =
+            Work::SyncRepository { repository: uuid::Uuid::nil(), remote: uuid::Uuid::nil(), mirror: true };
+        let nil = uuid::Uuid::nil().to_string();
+        assert_eq!(
+            serde_json::to_value(&work).unwrap(),
+            serde_json::json!({"job": "sync_repository", "repository": nil, "remote": nil, "mirror": true})
+        );
+    }
+
+    #[test]
+    fn states_read_back() {
+        for state in TaskState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        assert!(TaskState::Canceled.is_final() && !TaskState::Canceling.is_final());
+    }
+}
