@@ -1,1 +1,30 @@
 //! A client for other registries: auth, paging, retry, resume, redirects, quotas.
+//!
+//! A [`Client`] reads one repository of one registry (OCI distribution-spec 1.1, "Pull" and "Content
+//! Discovery"). It takes nothing that the other side says on trust: every answer has a size limit, a time
+//! limit and a typed error that names the URL and the cause. It does not decide what to fetch, and it keeps
+//! nothing on disk: the bytes of a blob are handed on as they arrive, and the caller hashes them.
+
+mod auth;
+mod blobs;
+mod challenge;
+mod client;
+mod config;
+mod error;
+mod exchange;
+mod limits;
+mod links;
+mod manifests;
+mod redact;
+mod retry;
+mod schema1;
+mod tags;
+mod transport;
+
+pub use blobs::BlobReader;
+pub use client::Client;
+pub use config::UpstreamConfig;
+pub use error::UpstreamError;
+pub use limits::Limits;
+pub use manifests::{FetchedManifest, ManifestHead};
+pub use redact::SafeUrl;
