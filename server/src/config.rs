@@ -1,0 +1,40 @@
+//! What can be set. Where settings come from (flags, environment, files) is the binary's business.
+
+use std::time::Duration;
+
+/// The settings of the HTTP surfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where clients reach this server, such as `https://registry.example`; it goes into token challenges.
+    /// Without it they are built from the request's Host.
+    pub public_url: Option<String>,
+    /// Whether registry clients log in by tokens (`/token/`). Otherwise they are asked for Basic credentials.
+    pub token_auth: bool,
+    /// Whether `_catalog` lists the public names to anybody. Otherwise it asks for credentials.
+    pub anonymous_catalog: bool,
+    /// How long requests may go on after the shutdown began.
+    pub shutdown_grace: Duration,
+    /// How long a client may take to send a request's head, and to sit idle between two requests.
+    pub header_timeout: Duration,
+    /// How long a client may leave an answer unread before its connection is cut.
+    pub stall_timeout: Duration,
+    /// How long a client may take to send a management request's body.
+    pub body_timeout: Duration,
+    /// The largest body of a management request, in bytes.
+    pub max_body_bytes: usize,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            token_auth: true,
+            anonymous_catalog: true,
+            shutdown_grace: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_mins(1),
+            body_timeout: Duration::from_secs(30),
+            max_body_bytes: 8 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Every route of the server, in one function.
+
+use poem::endpoint::make;
+use poem::{Endpoint, Request, Response, Result, Route, get};
+
+use crate::limits::LimitBody;
+use crate::telemetry::Traced;
+use crate::v2::V2;
+use crate::{AppState, api, health, token, ui};
+
+/// The whole application.
+pub fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'static {
+    let management = LimitBody {
+        inner: api::routes(state.clone()),
+        max_bytes: state.config.max_body_bytes,
+        timeout: state.config.body_timeout,
+    };
+    let rest = Route::new()
+        .at("/", with(&state, |state, request| async move { ui::index(&state, &request) }))
+        .at("/livez", with(&state, |_, _| async { health::livez() }))
+        .at("/readyz", with(&state, |state, _| health::readyz(state)))
+        .at("/token", with(&state, token::get))
+        .at("/token/", with(&state, token::get))
+        .nest("/pulp/api/v3", management);
+    Traced(App { v2: V2::new(state), rest })
+}
+
+/// `GET` (and `HEAD`) by a function of the state and the request.
+fn with<F>(
+    state: &AppState,
+    answer: impl Fn(AppState, Request) -> F + Send + Sync + 'static,
+) -> poem::RouteMethod
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let state = state.clone();
+    get(make(move |request| answer(state.clone(), request)))
+}
+
+/// `/v2` goes before the routing tree: repository names contain slashes, and pulls are the hot path.
+struct App {
+    v2: V2,
+    rest: Route,
+}
+
+impl Endpoint for App {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let path = request.uri().path();
+        if path == "/v2" || path.starts_with("/v2/") {
+            self.v2.call(request).await
+        } else {
+            Ok(self.rest.get_response(request).await)
+        }
+    }
+}

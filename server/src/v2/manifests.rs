@@ -1,0 +1,52 @@
+//! `GET` and `HEAD` of manifests (OCI distribution-spec 1.1, "Pulling manifests").
+
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Body, Response};
+use registry::{Reference, RepositoryName};
+
+use super::auth::Visit;
+use super::validators::{Lifetime, cache_control, digest_value, entity_tag, is_known};
+use super::{CONTENT_DIGEST, V2Error, accept};
+
+/// The bytes that were received, never others.
+pub(super) async fn pull(
+    visit: &Visit<'_>,
+    name: &RepositoryName,
+    reference: Reference,
+) -> Result<Response, V2Error> {
+    let served = visit.authorise_pull(name).await?;
+    let catalog = &visit.state.catalog;
+    let (digest, lifetime) = match &reference {
+        Reference::Digest(digest) => (Some(digest.clone()), Lifetime::Forever),
+        Reference::Tag(tag) => (catalog.find_served_tag(&served, tag).await?, Lifetime::Revalidate),
+    };
+    let manifest = match &digest {
+        Some(digest) => catalog.find_served_manifest(&served, digest).await?,
+        None => None,
+    };
+    let Some(manifest) = manifest else {
+        return Err(V2Error::ManifestUnknown { name: name.clone(), reference });
+    };
+    let sent = visit.request.headers();
+    if !accept::accepts(sent, manifest.media_type.as_str()) {
+        return Err(V2Error::NotAcceptable(manifest.media_type.clone()));
+    }
+    let mut response = Response::default();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_DIGEST, digest_value(&manifest.digest));
+    headers.insert(header::ETAG, entity_tag(&manifest.digest));
+    headers.insert(header::CACHE_CONTROL, cache_control(lifetime, served.private));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    if is_known(sent, &manifest.digest) {
+        response.set_status(StatusCode::NOT_MODIFIED);
+        return Ok(response);
+    }
+    if let Ok(media_type) = HeaderValue::from_str(manifest.media_type.as_str()) {
+        headers.insert(header::CONTENT_TYPE, media_type);
+    }
+    headers.insert(header::CONTENT_LENGTH, manifest.bytes.len().into());
+    if !visit.wants_head() {
+        response.set_body(Body::from_bytes(manifest.bytes.clone()));
+    }
+    Ok(response)
+}
