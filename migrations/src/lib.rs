@@ -5,6 +5,8 @@
 //! microseconds since 1970 in UTC, so that they compare and sort alike everywhere. apalis's own tables are
 //! made by apalis's migrations, which `storage` runs next to these.
 
+#![expect(elided_lifetimes_in_paths, reason = "async_trait and the trait it implements leave them out too")]
+
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 mod columns;

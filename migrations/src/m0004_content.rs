@@ -15,7 +15,7 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let content = |table| reference("content_fkey", (table, "id"), "content", ForeignKeyAction::Cascade);
         let manifest =
             |table| reference("manifest_fkey", (table, "manifest_id"), "manifest", ForeignKeyAction::Cascade);
@@ -113,7 +113,7 @@ impl MigrationTrait for Migration {
         manager.create_index(index("tag_manifest_idx", "tag", &["manifest_id"])).await
     }
 
-    async fn down(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in ["tag", "manifest_child", "manifest_blob", "manifest", "blob", "content"] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }

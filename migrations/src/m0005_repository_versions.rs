@@ -22,7 +22,7 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let repository = |table| {
             reference("repository_fkey", (table, "repository_id"), "repository", ForeignKeyAction::Cascade)
         };
@@ -82,7 +82,7 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 
-    async fn down(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table("repository_content").to_owned()).await?;
         manager.drop_table(Table::drop().table("repository_version").to_owned()).await
     }

@@ -14,7 +14,7 @@ pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let task = |table| {
             let mut key = ForeignKey::create();
             key.name("task_fkey")
@@ -98,7 +98,7 @@ impl MigrationTrait for Migration {
             .await
     }
 
-    async fn down(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in ["task_created_resource", "task_resource", "task"] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }

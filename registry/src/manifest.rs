@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Descriptor, Digest, MAX_MANIFEST_BYTES, ManifestError, MediaType, Platform};
+use crate::{Descriptor, MAX_MANIFEST_BYTES, ManifestError, MediaType, Platform};
 
 /// More parts than this make no image: Docker's own limit is 127 layers.
 const MAX_PARTS: usize = 10_000;
@@ -278,6 +278,7 @@ impl ImageConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Digest;
     use serde_json::json;
 
     fn digest(text: &str) -> String {

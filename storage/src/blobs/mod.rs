@@ -1,0 +1,124 @@
+//! Blobs: a folder of files named by digest.
+//!
+//! ```text
+//! blobs/
+//!   .staging/<uuid>              being written; emptied at start
+//!   sha256/9f/9f86d081…          whole and verified
+//! ```
+//!
+//! A blob is hashed while it is written to the staging folder, then synced to disk, renamed to its digest, and the
+//! folder synced too. So a file under a digest is always whole, whatever happened to the process or the machine.
+
+mod read;
+mod stage;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use registry::Digest;
+
+use crate::error::{Result, StorageError};
+pub use read::BlobBody;
+pub use stage::StagedBlob;
+
+const STAGING: &str = ".staging";
+
+/// The blobs of an installation. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct BlobStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    objects: LocalFileSystem,
+}
+
+/// The room on the store's disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// All there is.
+    pub total: u64,
+    /// Taken, by whatever.
+    pub used: u64,
+    /// Free for us.
+    pub free: u64,
+}
+
+impl BlobStore {
+    /// Opens the store in `folder`, which is made if it is missing. What was being written when the last process ended
+    /// is thrown away.
+    pub async fn open(folder: &Path) -> Result<Self> {
+        let folder = folder.to_owned();
+        tokio::task::spawn_blocking(move || {
+            let staging = folder.join(STAGING);
+            let fail = |action, path: &Path| {
+                let path = path.to_owned();
+                move |error| StorageError::io(action, &path, error)
+            };
+            match std::fs::remove_dir_all(&staging) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(fail("empty", &staging)(error));
+                }
+                _ => {}
+            }
+            std::fs::create_dir_all(&staging).map_err(fail("create", &staging))?;
+            let objects = LocalFileSystem::new_with_prefix(&folder)?;
+            Ok(Self(Arc::new(Inner { folder, objects })))
+        })
+        .await?
+    }
+
+    /// The size in bytes of a blob; `None` when it isn't there.
+    pub async fn find_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        match self.0.objects.head(&object_path(digest)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a blob; one that isn't there is fine.
+    pub async fn delete(&self, digest: &Digest) -> Result<()> {
+        match self.0.objects.delete(&object_path(digest)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A whole blob of at most `limit_bytes`.
+    pub async fn read_small(&self, digest: &Digest, limit_bytes: u64) -> Result<Bytes> {
+        let path = object_path(digest);
+        let found = match self.0.objects.get(&path).await {
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(StorageError::BlobMissing(digest.clone()));
+            }
+            other => other?,
+        };
+        if found.meta.size > limit_bytes {
+            return Err(StorageError::SizeMismatch { expected: limit_bytes, actual: found.meta.size });
+        }
+        Ok(found.bytes().await?)
+    }
+
+    /// The room on the store's disk.
+    pub fn usage(&self) -> Result<Usage> {
+        let stat = rustix::fs::statvfs(&self.0.folder)
+            .map_err(|error| StorageError::io("measure", &self.0.folder, error.into()))?;
+        let total = stat.f_blocks * stat.f_frsize;
+        Ok(Usage { total, used: total - stat.f_bfree * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    }
+
+    /// Where a blob's file is.
+    fn file_path(&self, digest: &Digest) -> PathBuf {
+        self.0.folder.join(object_path(digest).as_ref())
+    }
+}
+
+/// `<algorithm>/<two digits>/<all digits>`, made from a validated digest only.
+fn object_path(digest: &Digest) -> ObjectPath {
+    ObjectPath::from_iter([digest.algorithm().as_str(), &digest.hex()[..2], digest.hex()])
+}

@@ -1,0 +1,320 @@
+//! Content as the API lists it: blobs, manifests and tags.
+
+use std::collections::HashMap;
+
+use registry::{Digest, Timestamp};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::list::{self, Field};
+use super::sync::{column, read_digest, read_size};
+use super::versions::CHUNK;
+use super::{Catalog, labels};
+use crate::Labels;
+use crate::entity::{blob, content, manifest, manifest_blob, manifest_child, tag};
+use crate::error::Result;
+use crate::query::{ListQuery, Page};
+
+/// A blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobContent {
+    /// Identifies it.
+    pub id: Uuid,
+    /// When it was first recorded.
+    pub created: Timestamp,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
+/// A manifest, with what people want to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestContent {
+    /// Identifies it.
+    pub id: Uuid,
+    /// When it was first recorded.
+    pub created: Timestamp,
+    /// Its digest.
+    pub digest: Digest,
+    /// `schemaVersion`
+    pub schema_version: i32,
+    /// The type it is served with.
+    pub media_type: String,
+    /// The manifest's annotations.
+    pub annotations: Labels,
+    /// The image's labels, from its configuration.
+    pub labels: Labels,
+    /// The image's processor architecture.
+    pub architecture: Option<String>,
+    /// The image's operating system.
+    pub os: Option<String>,
+    /// What it is: `image`, `index`, `bootable`, `flatpak`, `helm`, `cosign_signature`, `artifact`…
+    pub artifact_kind: String,
+    /// The size of all layers in bytes; absent for an index.
+    pub compressed_image_size: Option<i64>,
+    /// Whether a machine can boot from it.
+    pub is_bootable: bool,
+    /// Whether it is a Flatpak.
+    pub is_flatpak: bool,
+    /// The manifests that an index lists, as far as they are held.
+    pub listed_manifests: Vec<Uuid>,
+    /// The configuration.
+    pub config_blob: Option<Uuid>,
+    /// The layers.
+    pub blobs: Vec<Uuid>,
+}
+
+/// A tag: a name on a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagContent {
+    /// Identifies it.
+    pub id: Uuid,
+    /// When it was first recorded.
+    pub created: Timestamp,
+    /// The tag's name.
+    pub name: String,
+    /// The manifest's content id.
+    pub manifest: Uuid,
+}
+
+fn blob_field(name: &str) -> Option<Field> {
+    let plain = |field| Some(Field::Plain(column(blob::Entity, field)));
+    match name {
+        "digest" => plain(blob::Column::Digest),
+        "size" => plain(blob::Column::SizeBytes),
+        _ => content_field(name, column(blob::Entity, blob::Column::Id)),
+    }
+}
+
+fn manifest_field(name: &str) -> Option<Field> {
+    let plain = |field| Some(Field::Plain(column(manifest::Entity, field)));
+    match name {
+        "digest" => plain(manifest::Column::Digest),
+        "media_type" => plain(manifest::Column::MediaType),
+        "architecture" => plain(manifest::Column::Architecture),
+        "os" => plain(manifest::Column::Os),
+        "type" => plain(manifest::Column::Kind),
+        "schema_version" => plain(manifest::Column::SchemaVersion),
+        "compressed_image_size" => plain(manifest::Column::CompressedImageSize),
+        "is_bootable" => plain(manifest::Column::IsBootable),
+        "is_flatpak" => plain(manifest::Column::IsFlatpak),
+        _ => content_field(name, column(manifest::Entity, manifest::Column::Id)),
+    }
+}
+
+fn tag_field(name: &str) -> Option<Field> {
+    match name {
+        "name" => Some(Field::Plain(column(tag::Entity, tag::Column::Name))),
+        "digest" => Some(Field::Plain(tagged(manifest::Column::Digest))),
+        "media_type" => Some(Field::Plain(tagged(manifest::Column::MediaType))),
+        _ => content_field(name, column(tag::Entity, tag::Column::Id)),
+    }
+}
+
+/// A column of the manifest that a tag names.
+fn tagged(field: manifest::Column) -> Expr {
+    let of_manifest = Query::select()
+        .expr(column(manifest::Entity, field))
+        .from(manifest::Entity)
+        .and_where(
+            column(manifest::Entity, manifest::Column::Id).equals((tag::Entity, tag::Column::ManifestId)),
+        )
+        .take();
+    Expr::SubQuery(None, Box::new(of_manifest.into()))
+}
+
+/// The fields that every kind of content has. Ids are UUIDv7, so they order rows by when they were made.
+fn content_field(name: &str, id: Expr) -> Option<Field> {
+    let of_content = |field: content::Column| {
+        let select = Query::select()
+            .expr(column(content::Entity, field))
+            .from(content::Entity)
+            .and_where(column(content::Entity, content::Column::Id).eq(id.clone()))
+            .take();
+        Expr::SubQuery(None, Box::new(select.into()))
+    };
+    match name {
+        "pulp_id" => Some(Field::Plain(id)),
+        "pulp_created" | "pulp_last_updated" => Some(Field::Plain(of_content(content::Column::Created))),
+        "pulp_labels" => Some(Field::Labels(of_content(content::Column::Labels))),
+        "repository_version" => Some(Field::Membership(id)),
+        _ => None,
+    }
+}
+
+impl Catalog {
+    /// The blob with this content id.
+    pub async fn find_blob_content(&self, id: Uuid) -> Result<Option<BlobContent>> {
+        let row = blob::Entity::find_by_id(id).one(self.reader()).await?;
+        Ok(self.blob_contents(row.into_iter().collect()).await?.pop())
+    }
+
+    /// Blobs, newest first unless ordered otherwise.
+    pub async fn list_blob_contents(&self, query: &ListQuery) -> Result<Page<BlobContent>> {
+        let id = || column(blob::Entity, blob::Column::Id);
+        let page = list::fetch(self.reader(), blob::Entity::find(), query, blob_field, [id(), id()]).await?;
+        Ok(Page { total: page.total, items: self.blob_contents(page.items).await? })
+    }
+
+    /// The manifest with this content id.
+    pub async fn find_manifest_content(&self, id: Uuid) -> Result<Option<ManifestContent>> {
+        let row = manifest::Entity::find_by_id(id).one(self.reader()).await?;
+        Ok(self.manifest_contents(row.into_iter().collect()).await?.pop())
+    }
+
+    /// Manifests, newest first unless ordered otherwise.
+    pub async fn list_manifest_contents(&self, query: &ListQuery) -> Result<Page<ManifestContent>> {
+        let id = || column(manifest::Entity, manifest::Column::Id);
+        let page =
+            list::fetch(self.reader(), manifest::Entity::find(), query, manifest_field, [id(), id()]).await?;
+        Ok(Page { total: page.total, items: self.manifest_contents(page.items).await? })
+    }
+
+    /// The tag with this content id.
+    pub async fn find_tag_content(&self, id: Uuid) -> Result<Option<TagContent>> {
+        let row = tag::Entity::find_by_id(id).one(self.reader()).await?;
+        Ok(self.tag_contents(row.into_iter().collect()).await?.pop())
+    }
+
+    /// Tags, newest first unless ordered otherwise.
+    pub async fn list_tag_contents(&self, query: &ListQuery) -> Result<Page<TagContent>> {
+        let id = || column(tag::Entity, tag::Column::Id);
+        let page = list::fetch(self.reader(), tag::Entity::find(), query, tag_field, [id(), id()]).await?;
+        Ok(Page { total: page.total, items: self.tag_contents(page.items).await? })
+    }
+
+    async fn created_of(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Timestamp>> {
+        let mut found = HashMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            let rows: Vec<(Uuid, i64)> = content::Entity::find()
+                .select_only()
+                .column(content::Column::Id)
+                .column(content::Column::Created)
+                .filter(content::Column::Id.is_in(chunk.iter().copied()))
+                .into_tuple()
+                .all(self.reader())
+                .await?;
+            found.extend(rows.into_iter().map(|(id, created)| (id, Timestamp::from_micros(created))));
+        }
+        Ok(found)
+    }
+
+    async fn blob_contents(&self, rows: Vec<blob::Model>) -> Result<Vec<BlobContent>> {
+        let created = self.created_of(rows.iter().map(|row| row.id).collect()).await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(BlobContent {
+                    id: row.id,
+                    created: moment(&created, row.id),
+                    digest: read_digest(&row.digest)?,
+                    size_bytes: read_size(row.size_bytes)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn tag_contents(&self, rows: Vec<tag::Model>) -> Result<Vec<TagContent>> {
+        let created = self.created_of(rows.iter().map(|row| row.id).collect()).await?;
+        let convert = |row: tag::Model| TagContent {
+            id: row.id,
+            created: moment(&created, row.id),
+            name: row.name,
+            manifest: row.manifest_id,
+        };
+        Ok(rows.into_iter().map(convert).collect())
+    }
+
+    async fn manifest_contents(&self, rows: Vec<manifest::Model>) -> Result<Vec<ManifestContent>> {
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        let mut parts = self.manifest_parts(&ids).await?;
+        let created = self.created_of(ids).await?;
+        rows.into_iter()
+            .map(|row| {
+                let Parts { listed, config, layers } = parts.remove(&row.id).unwrap_or_default();
+                Ok(ManifestContent {
+                    id: row.id,
+                    created: moment(&created, row.id),
+                    digest: read_digest(&row.digest)?,
+                    schema_version: row.schema_version,
+                    media_type: row.media_type,
+                    annotations: labels::from_json(row.annotations)?,
+                    labels: labels::from_json(row.image_labels)?,
+                    architecture: row.architecture,
+                    os: row.os,
+                    artifact_kind: row.kind,
+                    compressed_image_size: row.compressed_image_size,
+                    is_bootable: row.is_bootable,
+                    is_flatpak: row.is_flatpak,
+                    listed_manifests: listed,
+                    config_blob: config,
+                    blobs: layers,
+                })
+            })
+            .collect()
+    }
+
+    /// The parts of manifests, as far as they are held, in the manifests' order.
+    async fn manifest_parts(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Parts>> {
+        let mut parts: HashMap<Uuid, Parts> = HashMap::new();
+        for chunk in ids.chunks(CHUNK) {
+            let children: Vec<(Uuid, Uuid)> = manifest_child::Entity::find()
+                .select_only()
+                .column(manifest_child::Column::ManifestId)
+                .column(manifest::Column::Id)
+                .join(
+                    sea_orm::JoinType::InnerJoin,
+                    manifest_child::Entity::belongs_to(manifest::Entity)
+                        .from(manifest_child::Column::Digest)
+                        .to(manifest::Column::Digest)
+                        .into(),
+                )
+                .filter(manifest_child::Column::ManifestId.is_in(chunk.iter().copied()))
+                .order_by_asc(manifest_child::Column::Position)
+                .into_tuple()
+                .all(self.reader())
+                .await?;
+            for (parent, child) in children {
+                parts.entry(parent).or_default().listed.push(child);
+            }
+            let blobs: Vec<(Uuid, Uuid, bool)> = manifest_blob::Entity::find()
+                .select_only()
+                .column(manifest_blob::Column::ManifestId)
+                .column(blob::Column::Id)
+                .column(manifest_blob::Column::IsConfig)
+                .join(
+                    sea_orm::JoinType::InnerJoin,
+                    manifest_blob::Entity::belongs_to(blob::Entity)
+                        .from(manifest_blob::Column::Digest)
+                        .to(blob::Column::Digest)
+                        .into(),
+                )
+                .filter(manifest_blob::Column::ManifestId.is_in(chunk.iter().copied()))
+                .order_by_asc(manifest_blob::Column::Position)
+                .into_tuple()
+                .all(self.reader())
+                .await?;
+            for (manifest, blob, is_config) in blobs {
+                let entry = parts.entry(manifest).or_default();
+                if is_config {
+                    entry.config = Some(blob);
+                } else {
+                    entry.layers.push(blob);
+                }
+            }
+        }
+        Ok(parts)
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    listed: Vec<Uuid>,
+    config: Option<Uuid>,
+    layers: Vec<Uuid>,
+}
+
+fn moment(created: &HashMap<Uuid, Timestamp>, id: Uuid) -> Timestamp {
+    created.get(&id).copied().unwrap_or(Timestamp::from_micros(0))
+}

@@ -1,0 +1,206 @@
+//! Compiles list requests to SQL. Nothing is filtered or sorted in memory.
+
+use sea_orm::sea_query::{
+    Condition, Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, Value,
+};
+use sea_orm::{
+    DatabaseConnection, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use crate::entity::repository_content;
+use crate::error::{Result, StorageError};
+use crate::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
+
+/// What a field of the API is in the database.
+pub(crate) enum Field {
+    /// A column whose values compare as they are.
+    Plain(Expr),
+    /// A JSON column of labels.
+    Labels(Expr),
+    /// The id of a piece of content, which versions hold.
+    Membership(Expr),
+    /// A condition that only this list knows how to build; it can't be sorted by.
+    Special(fn(Op, &FilterValue) -> Option<Condition>),
+}
+
+/// The names by which a list can be filtered and sorted.
+pub(crate) type Fields = fn(&str) -> Option<Field>;
+
+/// Runs `select` as `query` asks. `created` and `id` break ties: newest first.
+pub(crate) async fn fetch<E>(
+    connection: &DatabaseConnection,
+    select: Select<E>,
+    query: &ListQuery,
+    fields: Fields,
+    ties: [Expr; 2],
+) -> Result<Page<E::Model>>
+where
+    E: EntityTrait,
+    E::Model: FromQueryResult + Sized + Send + Sync,
+{
+    let backend = connection.get_database_backend();
+    let mut select = select;
+    if let Some(filter) = &query.filter {
+        select = select.filter(compile(filter, fields, backend)?);
+    }
+    let total = select.clone().count(connection).await?;
+    let mut ordered = select;
+    for key in &query.order {
+        let Some(Field::Plain(column)) = fields(key.field) else {
+            return Err(StorageError::invalid(key.field, "this list cannot be ordered by it"));
+        };
+        ordered =
+            ordered.order_by(column, if key.descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc });
+    }
+    for tie in ties {
+        ordered = ordered.order_by(tie, sea_orm::Order::Desc);
+    }
+    let items = if query.limit == 0 {
+        Vec::new()
+    } else {
+        ordered.limit(query.limit).offset(query.offset).all(connection).await?
+    };
+    Ok(Page { total, items })
+}
+
+fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condition> {
+    Ok(match filter {
+        Filter::All(parts) => join(Condition::all(), parts, fields, backend)?,
+        Filter::Any(parts) => join(Condition::any(), parts, fields, backend)?,
+        Filter::Not(inner) => Condition::all().not().add(compile(inner, fields, backend)?),
+        Filter::Field { field, op, value } => {
+            let unsupported =
+                || StorageError::invalid(field, "this list cannot be filtered by it in that way");
+            match fields(field).ok_or_else(unsupported)? {
+                Field::Plain(column) => plain(column, *op, value, backend).ok_or_else(unsupported)?,
+                Field::Labels(column) => match (op, value) {
+                    (Op::LabelSelect, FilterValue::Labels(terms)) => labels(&column, terms, backend),
+                    _ => return Err(unsupported()),
+                },
+                Field::Membership(id) => match value {
+                    FilterValue::Version { repository, number } => Condition::all()
+                        .add(id.in_subquery(members(*repository, *number, *op).ok_or_else(unsupported)?)),
+                    _ => return Err(unsupported()),
+                },
+                Field::Special(build) => build(*op, value).ok_or_else(unsupported)?,
+            }
+        }
+    })
+}
+
+fn join(start: Condition, parts: &[Filter], fields: Fields, backend: DbBackend) -> Result<Condition> {
+    parts.iter().try_fold(start, |condition, part| Ok(condition.add(compile(part, fields, backend)?)))
+}
+
+/// A comparison of a column with a value; `None` where the two don't fit.
+fn plain(column: Expr, op: Op, value: &FilterValue, backend: DbBackend) -> Option<Condition> {
+    let condition = match (op, scalar(value), several(value), value) {
+        (Op::Eq, Some(value), ..) => column.eq(value),
+        // SQL's <> is not true of NULL, but an absent value does differ.
+        (Op::Ne, Some(value), ..) => column.clone().ne(value).or(column.is_null()),
+        (Op::Lt, Some(value), ..) => column.lt(value),
+        (Op::Lte, Some(value), ..) => column.lte(value),
+        (Op::Gt, Some(value), ..) => column.gt(value),
+        (Op::Gte, Some(value), ..) => column.gte(value),
+        (Op::In, _, Some(values), _) => column.is_in(values),
+        (Op::Range, _, Some(values), _) => {
+            let [from, to] = <[Value; 2]>::try_from(values).ok()?;
+            column.between(from, to)
+        }
+        (Op::IsNull, .., FilterValue::Bool(true)) => column.is_null(),
+        (Op::IsNull, .., FilterValue::Bool(false)) => column.is_not_null(),
+        (.., FilterValue::Text(text)) => text_match(column, op, text, backend)?,
+        _ => return None,
+    };
+    Some(Condition::all().add(condition))
+}
+
+fn text_match(column: Expr, op: Op, text: &str, backend: DbBackend) -> Option<SimpleExpr> {
+    let lower = |expr: Expr| Expr::expr(Func::lower(expr));
+    Some(match op {
+        // SQLite's LIKE ignores case, so case-sensitive matches use functions that both databases have.
+        Op::Contains => position(column, text, backend).gt(0),
+        Op::StartsWith => position(column, text, backend).eq(1),
+        Op::IContains => {
+            lower(column).like(LikeExpr::new(format!("%{}%", escape_like(&text.to_lowercase()))).escape('\\'))
+        }
+        Op::IStartsWith => {
+            lower(column).like(LikeExpr::new(format!("{}%", escape_like(&text.to_lowercase()))).escape('\\'))
+        }
+        Op::IExact => lower(column).eq(text.to_lowercase()),
+        Op::Regex => regex(column, text.to_owned(), backend),
+        Op::IRegex => regex(column, format!("(?i){text}"), backend),
+        _ => return None,
+    })
+}
+
+/// Where `text` stands in `column`, from 1; 0 when it doesn't.
+fn position(column: Expr, text: &str, backend: DbBackend) -> Expr {
+    let call = if backend == DbBackend::Postgres { "strpos($1, $2)" } else { "instr(?, ?)" };
+    Expr::cust_with_exprs(call, [column, Expr::val(text)])
+}
+
+fn regex(column: Expr, pattern: String, backend: DbBackend) -> SimpleExpr {
+    let call = if backend == DbBackend::Postgres { "$1 ~ $2" } else { "? REGEXP ?" };
+    Expr::cust_with_exprs(call, [column, Expr::val(pattern)])
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+fn labels(column: &Expr, terms: &[LabelTerm], backend: DbBackend) -> Condition {
+    // `->>` takes a key as text on PostgreSQL and on SQLite alike.
+    let template = if backend == DbBackend::Postgres { "$1 ->> $2" } else { "? ->> ?" };
+    let value = |key: &str| Expr::cust_with_exprs(template, [column.clone(), Expr::val(key)]);
+    terms.iter().fold(Condition::all(), |condition, term| {
+        condition.add(match term {
+            LabelTerm::Equals(key, wanted) => value(key).eq(wanted.as_str()),
+            LabelTerm::NotEquals(key, other) => value(key).ne(other.as_str()),
+            LabelTerm::Contains(key, part) => Expr::expr(Func::lower(value(key)))
+                .like(LikeExpr::new(format!("%{}%", escape_like(&part.to_lowercase()))).escape('\\')),
+            LabelTerm::Has(key) => value(key).is_not_null(),
+            LabelTerm::HasNot(key) => value(key).is_null(),
+        })
+    })
+}
+
+/// The ids of the content that a version holds, added or removed.
+fn members(repository: Uuid, number: i64, op: Op) -> Option<SelectStatement> {
+    use repository_content::Column;
+    let mut select = Query::select();
+    select
+        .column(Column::ContentId)
+        .from(repository_content::Entity)
+        .and_where(Expr::col(Column::RepositoryId).eq(repository));
+    match op {
+        Op::VersionPresent => select.cond_where(super::membership::present_at(number)),
+        Op::VersionAdded => select.and_where(Expr::col(Column::VersionAdded).eq(number)),
+        Op::VersionRemoved => select.and_where(Expr::col(Column::VersionRemoved).eq(number)),
+        _ => return None,
+    };
+    Some(select)
+}
+
+fn scalar(value: &FilterValue) -> Option<Value> {
+    Some(match value {
+        FilterValue::Text(text) => text.clone().into(),
+        FilterValue::Int(number) => (*number).into(),
+        FilterValue::Bool(flag) => (*flag).into(),
+        FilterValue::Time(time) => time.as_micros().into(),
+        FilterValue::Id(id) => (*id).into(),
+        _ => return None,
+    })
+}
+
+fn several(value: &FilterValue) -> Option<Vec<Value>> {
+    Some(match value {
+        FilterValue::Texts(texts) => texts.iter().map(|text| text.clone().into()).collect(),
+        FilterValue::Ints(numbers) => numbers.iter().map(|number| (*number).into()).collect(),
+        FilterValue::Times(times) => times.iter().map(|time| time.as_micros().into()).collect(),
+        FilterValue::Ids(ids) => ids.iter().map(|id| (*id).into()).collect(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,272 @@
+//! The catalog: everything but the blobs' bytes, in SQLite or PostgreSQL.
+//!
+//! [`Catalog`] is a cheap handle; [`Tx`] is one writing transaction. On SQLite there is one writing connection and
+//! every transaction begins IMMEDIATE, since a transaction that reads first and writes later fails under load.
+
+mod change;
+mod changes;
+pub mod content;
+pub mod distributions;
+pub(crate) mod labels;
+pub(crate) mod list;
+mod membership;
+pub mod remotes;
+pub mod repositories;
+mod secrets;
+pub mod served;
+pub mod sync;
+pub mod tasks;
+pub mod users;
+pub mod versions;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use registry::{Clock, Timestamp};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::error::{Result, StorageError};
+use crate::secret_key::SecretKey;
+use served::ServedCache;
+use users::CredentialCache;
+
+/// How long a writer on SQLite waits for another process before it gives up.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// `pg_advisory_lock` key that migrations run under, so that replicas may start together: "entrepot" in ASCII.
+const MIGRATION_LOCK: i64 = 0x656e_7472_6570_6f74;
+
+/// What the catalog needs to start.
+#[derive(Debug)]
+pub struct CatalogConfig {
+    /// `sqlite:path` or `postgres://…`.
+    pub database_url: String,
+    /// Seals the secrets that are stored.
+    pub secret_key: SecretKey,
+    /// Most connections to PostgreSQL, or most readers of SQLite.
+    pub max_connections: u32,
+}
+
+/// A handle to the catalog. Clones share everything.
+#[derive(Clone)]
+pub struct Catalog(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) read: DatabaseConnection,
+    pub(crate) write: DatabaseConnection,
+    /// Heartbeats must get through when every other connection is busy.
+    pub(crate) heartbeat: DatabaseConnection,
+    pub(crate) pool: Pool,
+    pub(crate) clock: Clock,
+    pub(crate) key: SecretKey,
+    /// Grows with every commit of this process: caches of what may change compare it.
+    pub(crate) generation: AtomicU64,
+    pub(crate) served: ServedCache,
+    pub(crate) credentials: CredentialCache,
+    pub(crate) signals: crate::queue::Signals,
+}
+
+/// The pool that apalis shares with us.
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog")
+            .field("backend", &self.0.write.get_database_backend())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Catalog {
+    /// Opens the database, and makes an empty one where a SQLite file is missing. Changes no tables:
+    /// see [`Catalog::migrate`].
+    pub async fn connect(config: CatalogConfig, clock: Clock) -> Result<Self> {
+        let url = &config.database_url;
+        let (read, write, heartbeat, pool) = if url.starts_with("sqlite:") {
+            connect_sqlite(url, config.max_connections).await?
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            connect_postgres(url, config.max_connections).await?
+        } else {
+            return Err(StorageError::UnknownDatabase);
+        };
+        Ok(Self(Arc::new(Inner {
+            read,
+            write,
+            heartbeat,
+            pool,
+            clock,
+            key: config.secret_key,
+            generation: AtomicU64::new(0),
+            served: ServedCache::default(),
+            credentials: CredentialCache::default(),
+            signals: crate::queue::Signals::default(),
+        })))
+    }
+
+    /// Brings the tables up to date, ours and apalis's. Several processes may call this at once.
+    pub async fn migrate(&self) -> Result<()> {
+        use migrations::MigratorTrait;
+        match &self.0.pool {
+            Pool::Sqlite(pool) => {
+                apalis_sqlite::SqliteStorage::migrations().set_ignore_missing(true).run(pool).await?;
+                migrations::Migrator::up(&self.0.write, None).await?;
+            }
+            Pool::Postgres(pool) => {
+                // A lock of the session, so on a connection that is held until the end.
+                let mut guard = pool.acquire().await?;
+                sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut *guard).await?;
+                let outcome = async {
+                    apalis_postgres::PostgresStorage::migrations().set_ignore_missing(true).run(pool).await?;
+                    migrations::Migrator::up(&self.0.write, None).await?;
+                    Ok(())
+                }
+                .await;
+                sqlx::query("SELECT pg_advisory_unlock($1)")
+                    .bind(MIGRATION_LOCK)
+                    .execute(&mut *guard)
+                    .await?;
+                return outcome;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the time comes from.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.0.read.execute_unprepared("SELECT 1").await.map(drop)?)
+    }
+
+    /// Begins a writing transaction. Dropping it without [`Tx::commit`] undoes it.
+    pub async fn begin(&self) -> Result<Tx> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let inner = self.0.write.begin_with_options(options).await?;
+        Ok(Tx { inner, catalog: self.clone(), now: self.now(), dispatched: false })
+    }
+
+    /// Closes all connections, after those that are in use have been given back.
+    pub async fn close(self) {
+        match &self.0.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.0.read
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+}
+
+/// One writing transaction.
+pub struct Tx {
+    pub(crate) inner: DatabaseTransaction,
+    pub(crate) catalog: Catalog,
+    now: Timestamp,
+    /// Jobs were given to apalis: its workers are woken after the commit.
+    pub(crate) dispatched: bool,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    /// Makes the changes durable and visible, all at once.
+    pub async fn commit(self) -> Result<()> {
+        let Self { inner, catalog, dispatched, .. } = self;
+        inner.commit().await?;
+        catalog.0.generation.fetch_add(1, Ordering::AcqRel);
+        catalog.0.signals.after_commit(dispatched);
+        Ok(())
+    }
+
+    /// The moment that all changes of this transaction are dated with.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Encrypts `value`, for fields of [`registry::task::Work`] that may hold secrets.
+    pub fn seal<T: serde::Serialize>(&self, value: &T) -> Result<serde_json::Value> {
+        let plain = serde_json::to_vec(value).map_err(|error| StorageError::corrupt("document", error))?;
+        Ok(serde_json::Value::String(self.catalog.0.key.seal(&plain)))
+    }
+
+    /// Opens what [`Tx::seal`] made.
+    pub(crate) fn unseal<T: serde::de::DeserializeOwned>(&self, sealed: &serde_json::Value) -> Result<T> {
+        let text = sealed.as_str().ok_or(StorageError::WrongKey)?;
+        serde_json::from_slice(&self.catalog.0.key.open(text)?)
+            .map_err(|error| StorageError::corrupt("sealed document", error))
+    }
+
+    pub(crate) fn now_micros(&self) -> i64 {
+        self.now.as_micros()
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.inner.get_database_backend() == DbBackend::Postgres
+    }
+}
+
+type Connections = (DatabaseConnection, DatabaseConnection, DatabaseConnection, Pool);
+
+async fn connect_sqlite(url: &str, readers: u32) -> Result<Connections> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .with_regexp();
+    let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(readers.max(1))
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok((
+        DatabaseConnection::from(read),
+        DatabaseConnection::from(write.clone()),
+        DatabaseConnection::from(write.clone()),
+        Pool::Sqlite(write),
+    ))
+}
+
+async fn connect_postgres(url: &str, max_connections: u32) -> Result<Connections> {
+    let options = PgConnectOptions::from_str(url)?.application_name("entrepot");
+    let pool =
+        PgPoolOptions::new().max_connections(max_connections.max(4)).connect_with(options.clone()).await?;
+    let heartbeat = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+    Ok((
+        DatabaseConnection::from(pool.clone()),
+        DatabaseConnection::from(pool.clone()),
+        DatabaseConnection::from(heartbeat),
+        Pool::Postgres(pool),
+    ))
+}

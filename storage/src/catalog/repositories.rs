@@ -1,0 +1,324 @@
+//! Repositories: content over time.
+
+use registry::Timestamp;
+use registry::task::ResourceKind;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::list::{self, Field};
+use super::{Catalog, Tx, labels};
+use crate::entity::repository::{ActiveModel, Column, Entity, Model};
+use crate::entity::{distribution, remote, repository_version};
+use crate::error::{Result, StorageError};
+use crate::query::{ListQuery, Page};
+use crate::{Labels, catalog::versions};
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// Identifies it.
+    pub id: Uuid,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// Its unique name.
+    pub name: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// Free labels.
+    pub labels: Labels,
+    /// What a sync copies from when it doesn't say.
+    pub remote: Option<Uuid>,
+    /// How many versions are kept; all when absent.
+    pub retain_repo_versions: Option<i64>,
+    /// The number of its newest version.
+    pub latest_version: i64,
+    /// When it was last synced. A repository that was ever synced is a mirror and no push target.
+    pub synced_at: Option<Timestamp>,
+}
+
+/// A repository to make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewRepository {
+    /// Its unique name.
+    pub name: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// Free labels.
+    pub labels: Labels,
+    /// What a sync copies from when it doesn't say.
+    pub remote: Option<Uuid>,
+    /// How many versions are kept; all when absent.
+    pub retain_repo_versions: Option<i64>,
+}
+
+/// What changes of a repository; `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryChanges {
+    /// The unique name.
+    pub name: Option<String>,
+    /// Free text.
+    #[serde(with = "super::change", skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// Free labels.
+    pub labels: Option<Labels>,
+    /// What a sync copies from when it doesn't say.
+    #[serde(with = "super::change", skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Option<Uuid>>,
+    /// How many versions are kept.
+    #[serde(with = "super::change", skip_serializing_if = "Option::is_none")]
+    pub retain_repo_versions: Option<Option<i64>>,
+}
+
+impl RepositoryChanges {
+    /// Whether `repository` is already so.
+    pub fn is_noop(&self, repository: &Repository) -> bool {
+        fn same<T: PartialEq>(change: Option<&T>, held: &T) -> bool {
+            change.is_none_or(|wanted| wanted == held)
+        }
+        same(self.name.as_ref(), &repository.name)
+            && same(self.description.as_ref(), &repository.description)
+            && same(self.labels.as_ref(), &repository.labels)
+            && same(self.remote.as_ref(), &repository.remote)
+            && same(self.retain_repo_versions.as_ref(), &repository.retain_repo_versions)
+    }
+}
+
+impl TryFrom<Model> for Repository {
+    type Error = StorageError;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            id: row.id,
+            created: Timestamp::from_micros(row.created),
+            updated: Timestamp::from_micros(row.updated),
+            name: row.name,
+            description: row.description,
+            labels: labels::from_json(row.labels)?,
+            remote: row.remote_id,
+            retain_repo_versions: row.retain_repo_versions,
+            latest_version: row.latest_version,
+            synced_at: row.synced_at.map(Timestamp::from_micros),
+        })
+    }
+}
+
+fn field(name: &str) -> Option<Field> {
+    let column = match name {
+        "name" => Column::Name,
+        "description" => Column::Description,
+        "pulp_id" => Column::Id,
+        "pulp_created" => Column::Created,
+        "pulp_last_updated" => Column::Updated,
+        "remote" => Column::RemoteId,
+        "retain_repo_versions" => Column::RetainRepoVersions,
+        "pulp_labels" => return Some(Field::Labels(Expr::col((Entity, Column::Labels)))),
+        _ => return None,
+    };
+    Some(Field::Plain(Expr::col((Entity, column))))
+}
+
+impl Catalog {
+    /// The repository with this id.
+    pub async fn find_repository(&self, id: Uuid) -> Result<Option<Repository>> {
+        Entity::find_by_id(id).one(self.reader()).await?.map(TryInto::try_into).transpose()
+    }
+
+    /// The repository with this name.
+    pub async fn find_repository_by_name(&self, name: &str) -> Result<Option<Repository>> {
+        Entity::find()
+            .filter(Column::Name.eq(name))
+            .one(self.reader())
+            .await?
+            .map(TryInto::try_into)
+            .transpose()
+    }
+
+    /// Repositories, newest first unless ordered otherwise.
+    pub async fn list_repositories(&self, query: &ListQuery) -> Result<Page<Repository>> {
+        let ties = [Expr::col((Entity, Column::Created)), Expr::col((Entity, Column::Id))];
+        list::fetch(self.reader(), Entity::find(), query, field, ties).await?.try_map(TryInto::try_into)
+    }
+}
+
+impl Tx {
+    /// Makes a repository with the empty version 0.
+    pub async fn create_repository(&self, new: NewRepository) -> Result<Repository> {
+        self.check_name(&new.name, None).await?;
+        self.check_remote(new.remote).await?;
+        let now = self.now_micros();
+        let row = ActiveModel {
+            id: Set(Uuid::now_v7()),
+            name: Set(new.name),
+            description: Set(new.description),
+            labels: Set(labels::to_json(&new.labels)),
+            remote_id: Set(new.remote),
+            retain_repo_versions: Set(new.retain_repo_versions),
+            latest_version: Set(0),
+            next_version: Set(1),
+            synced_at: Set(None),
+            created: Set(now),
+            updated: Set(now),
+        };
+        let repository: Repository = row.insert(&self.inner).await?.try_into()?;
+        let first = versions::row(repository.id, 0, None, now, versions::ContentSummary::default());
+        repository_version::Entity::insert(first).exec_without_returning(&self.inner).await?;
+        Ok(repository)
+    }
+
+    /// Raises what [`Tx::update_repository`] would.
+    pub async fn check_repository_changes(&self, id: Uuid, changes: &RepositoryChanges) -> Result<()> {
+        if let Some(name) = &changes.name {
+            self.check_name(name, Some(id)).await?;
+        }
+        self.check_remote(changes.remote.flatten()).await
+    }
+
+    /// Changes a repository. Fewer retained versions take effect at once.
+    pub async fn update_repository(&self, id: Uuid, changes: RepositoryChanges) -> Result<Repository> {
+        self.check_repository_changes(id, &changes).await?;
+        let mut row = self.get_repository_row(id).await?.into_active_model();
+        row.updated = Set(self.now_micros());
+        row.name = changes.name.map_or(row.name, Set);
+        row.description = changes.description.map_or(row.description, Set);
+        row.labels = changes.labels.map_or(row.labels, |labels| Set(labels::to_json(&labels)));
+        row.remote_id = changes.remote.map_or(row.remote_id, Set);
+        row.retain_repo_versions = changes.retain_repo_versions.map_or(row.retain_repo_versions, Set);
+        let repository: Repository = row.update(&self.inner).await?.try_into()?;
+        self.retain_versions(&repository).await?;
+        Ok(repository)
+    }
+
+    /// Raises [`StorageError::InUse`] while a distribution serves the repository.
+    pub(crate) async fn check_repository_deletable(&self, id: Uuid) -> Result<()> {
+        let serving = distribution::Entity::find()
+            .filter(distribution::Column::RepositoryId.eq(id))
+            .one(&self.inner)
+            .await?;
+        match serving {
+            None => Ok(()),
+            Some(row) => Err(StorageError::InUse {
+                field: "repository",
+                message: format!(
+                    "The distribution '{}' serves this repository: delete it or let it serve another one first.",
+                    row.name
+                ),
+            }),
+        }
+    }
+
+    pub(crate) async fn delete_repository(&self, id: Uuid) -> Result<()> {
+        self.check_repository_deletable(id).await?;
+        // Versions and memberships go with it; content stays until nothing needs it.
+        let gone = Entity::delete_by_id(id).exec(&self.inner).await?;
+        if gone.rows_affected == 0 {
+            Err(StorageError::NotFound { kind: "ContainerRepository" })
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) async fn get_repository_row(&self, id: Uuid) -> Result<Model> {
+        let row = Entity::find_by_id(id).one(&self.inner).await?;
+        row.ok_or(StorageError::NotFound { kind: "ContainerRepository" })
+    }
+
+    async fn check_name(&self, name: &str, own: Option<Uuid>) -> Result<()> {
+        let taken = Entity::find().filter(Column::Name.eq(name)).one(&self.inner).await?;
+        must_be_free(taken.map(|row| row.id), own, "name")
+    }
+
+    async fn check_remote(&self, remote: Option<Uuid>) -> Result<()> {
+        match remote {
+            Some(id) if remote::Entity::find_by_id(id).count(&self.inner).await? == 0 => {
+                Err(StorageError::invalid("remote", "Invalid hyperlink - Object does not exist."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets one label of a repository, remote or distribution, or of a piece of content.
+    pub async fn set_label(&self, kind: ResourceKind, id: Uuid, key: &str, value: &str) -> Result<()> {
+        let mut labels = self.labels_of(kind, id).await?;
+        labels.insert(key.to_owned(), value.to_owned());
+        self.write_labels(kind, id, &labels).await
+    }
+
+    /// Removes one label; gives its value when it was there.
+    pub async fn unset_label(&self, kind: ResourceKind, id: Uuid, key: &str) -> Result<Option<String>> {
+        let mut labels = self.labels_of(kind, id).await?;
+        let removed = labels.remove(key);
+        self.write_labels(kind, id, &labels).await?;
+        Ok(removed)
+    }
+
+    async fn labels_of(&self, kind: ResourceKind, id: Uuid) -> Result<Labels> {
+        let json = match kind {
+            ResourceKind::Repository => Some(self.get_repository_row(id).await?.labels),
+            ResourceKind::Remote => {
+                remote::Entity::find_by_id(id).one(&self.inner).await?.map(|row| row.labels)
+            }
+            ResourceKind::Distribution => {
+                distribution::Entity::find_by_id(id).one(&self.inner).await?.map(|row| row.labels)
+            }
+        };
+        labels::from_json(json.ok_or(StorageError::NotFound { kind: kind_name(kind) })?)
+    }
+
+    async fn write_labels(&self, kind: ResourceKind, id: Uuid, labels: &Labels) -> Result<()> {
+        let (json, now) = (labels::to_json(labels), self.now_micros());
+        let tx = &self.inner;
+        match kind {
+            ResourceKind::Repository => {
+                let row =
+                    ActiveModel { id: Set(id), labels: Set(json), updated: Set(now), ..Default::default() };
+                row.update(tx).await.map(drop)?;
+            }
+            ResourceKind::Remote => {
+                let row = remote::ActiveModel {
+                    id: Set(id),
+                    labels: Set(json),
+                    updated: Set(now),
+                    ..Default::default()
+                };
+                row.update(tx).await.map(drop)?;
+            }
+            ResourceKind::Distribution => {
+                let row = distribution::ActiveModel {
+                    id: Set(id),
+                    labels: Set(json),
+                    updated: Set(now),
+                    ..Default::default()
+                };
+                row.update(tx).await.map(drop)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the API calls the kind.
+pub(crate) const fn kind_name(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Repository => "ContainerRepository",
+        ResourceKind::Remote => "ContainerRemote",
+        ResourceKind::Distribution => "ContainerDistribution",
+    }
+}
+
+/// Raises the error for a unique field that another row has.
+pub(crate) fn must_be_free(holder: Option<Uuid>, own: Option<Uuid>, field: &'static str) -> Result<()> {
+    match holder {
+        Some(holder) if Some(holder) != own => {
+            Err(StorageError::invalid(field, "This field must be unique."))
+        }
+        _ => Ok(()),
+    }
+}

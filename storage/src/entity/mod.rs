@@ -1,0 +1,19 @@
+//! The tables as `SeaORM` sees them. Nothing outside this crate knows them.
+
+pub(crate) mod blob;
+pub(crate) mod content;
+pub(crate) mod distribution;
+pub(crate) mod manifest;
+pub(crate) mod manifest_blob;
+pub(crate) mod manifest_child;
+pub(crate) mod remote;
+pub(crate) mod repository;
+pub(crate) mod repository_content;
+pub(crate) mod repository_version;
+pub(crate) mod secret;
+pub(crate) mod tag;
+pub(crate) mod task;
+pub(crate) mod task_created_resource;
+pub(crate) mod task_resource;
+pub(crate) mod user_account;
+pub(crate) mod worker_node;

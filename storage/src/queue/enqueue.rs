@@ -1,0 +1,50 @@
+//! The one place that writes apalis's table: its own statement, in our transaction.
+//!
+//! apalis 1.0 pushes on a connection of its own, which could neither be rolled back with the request nor wait for its
+//! commit. The columns are those of the pinned release; a contract test guards them.
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+use super::{Job, JobQueue};
+use crate::catalog::Tx;
+use crate::error::Result;
+
+/// apalis never retries by itself: retries are the task's.
+const MAX_ATTEMPTS: i32 = 1;
+
+const INSERT_SQLITE: &str = "INSERT INTO Jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority, metadata, \
+     idempotency_key) VALUES (?, ?, ?, 'Pending', 0, ?, strftime('%s', 'now'), 0, '{}', ?)";
+const INSERT_POSTGRES: &str = "INSERT INTO apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority, \
+     metadata, idempotency_key) VALUES ($1, $2, $3, 'Pending', 0, $4, now(), 0, ''::hstore, $5)";
+
+impl Tx {
+    pub(super) async fn enqueue_job(&mut self, queue: JobQueue, job: &Job) -> Result<()> {
+        let payload = serde_json::to_vec(job).expect("an id and a number can be written");
+        let backend = self.inner.get_database_backend();
+        let sql = if backend == DbBackend::Postgres { INSERT_POSTGRES } else { INSERT_SQLITE };
+        let values = [
+            payload.into(),
+            new_ulid().into(),
+            queue.as_str().into(),
+            MAX_ATTEMPTS.into(),
+            job.idempotency_key().into(),
+        ];
+        self.inner.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        self.dispatched = true;
+        Ok(())
+    }
+}
+
+impl Job {
+    /// Finds the job's row again.
+    pub(super) fn idempotency_key(&self) -> String {
+        format!("{}:{}", self.task, self.dispatch_no)
+    }
+}
+
+/// apalis's ids are ULIDs: the 128 bits of a UUIDv7 (milliseconds, then randomness) in Crockford's base 32.
+fn new_ulid() -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let bits = uuid::Uuid::now_v7().as_u128();
+    (0..26).rev().map(|digit| char::from(DIGITS[(bits >> (digit * 5) & 31) as usize])).collect()
+}

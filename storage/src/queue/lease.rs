@@ -1,0 +1,316 @@
+//! Workers, their leases, and what happens to the tasks of those that died.
+//!
+//! A worker lives as long as it renews its lease. Times here are the database's own, so that hosts need not agree.
+
+use std::time::Duration;
+
+use registry::Timestamp;
+use registry::task::{TaskError, TaskState};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    Statement,
+};
+use uuid::Uuid;
+
+use super::{JobQueue, Outcome};
+use crate::catalog::list::{self, Field};
+use crate::catalog::sync::column;
+use crate::catalog::{Catalog, Pool, Tx};
+use crate::entity::task;
+use crate::entity::worker_node::{ActiveModel, Column, Entity, Model};
+use crate::error::{Result, StorageError};
+use crate::query::{ListQuery, Page};
+
+/// How long a worker that no longer renews keeps its tasks.
+pub const LEASE: Duration = Duration::from_secs(10);
+/// How often a task is taken up again after its worker died under it, before the task is held to be the cause.
+const MAX_DEATHS: i32 = 5;
+/// How long apalis may take to deliver before a task is dispatched again.
+const DELIVERY_PATIENCE_SECS: i64 = 15;
+/// How long workers that are gone are still listed.
+const FORGET_WORKERS_SECS: i64 = 3_600;
+/// How long apalis's rows of delivered jobs are kept.
+const FORGET_JOBS_SECS: i64 = 600;
+
+/// A worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerNode {
+    /// Identifies it; each start makes a new one.
+    pub id: Uuid,
+    /// `<pid>@<host>`
+    pub name: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it last renewed its lease.
+    pub last_heartbeat: Timestamp,
+    /// A task that it has.
+    pub current_task: Option<Uuid>,
+    /// Whether its lease is still good.
+    pub online: bool,
+}
+
+/// What a worker learns when it renews its lease.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Tasks of this worker that were asked to end.
+    pub cancel_requested: Vec<Uuid>,
+    /// Whether the lease had run out: every task of this worker belongs to others now.
+    pub lost: bool,
+}
+
+/// What [`Catalog::reconcile`] mended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReconcileReport {
+    /// Tasks of dead workers that wait again.
+    pub requeued: usize,
+    /// Tasks that ended because their worker died: canceled, or given up.
+    pub ended: usize,
+    /// Tasks that were given to apalis: again, or for the first time.
+    pub dispatched: usize,
+}
+
+/// The database's present moment in microseconds.
+fn database_now(postgres: bool) -> Expr {
+    Expr::cust(if postgres {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    } else {
+        "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)"
+    })
+}
+
+fn lease_start(postgres: bool) -> Expr {
+    let lease = i64::try_from(LEASE.as_micros()).expect("seconds fit");
+    database_now(postgres).sub(lease)
+}
+
+/// Holds when `worker`'s lease is good.
+pub(super) fn fresh_worker(tx: &Tx, worker: Uuid) -> Expr {
+    let alive = Query::select()
+        .expr(Expr::value(1))
+        .from(Entity)
+        .and_where(Expr::col(Column::Id).eq(worker))
+        .and_where(Expr::col(Column::LastSeen).gte(lease_start(tx.is_postgres())))
+        .take();
+    Expr::exists(alive)
+}
+
+fn field(name: &str) -> Option<Field> {
+    let plain = match name {
+        "name" => Column::Name,
+        "pulp_id" => Column::Id,
+        "pulp_created" => Column::Started,
+        "pulp_last_updated" | "last_heartbeat" => Column::LastSeen,
+        _ => return None,
+    };
+    Some(Field::Plain(column(Entity, plain)))
+}
+
+impl Catalog {
+    /// Makes a worker with a fresh lease. On SQLite, whose data folder only one process can have, all earlier workers
+    /// are known to be dead, and their tasks are free at once.
+    pub async fn register_worker(&self, name: &str) -> Result<Uuid> {
+        let tx = self.begin().await?;
+        if matches!(self.0.pool, Pool::Sqlite(_)) {
+            Entity::update_many().col_expr(Column::LastSeen, Expr::value(0)).exec(&tx.inner).await?;
+        }
+        let id = Uuid::now_v7();
+        let row = ActiveModel {
+            id: Set(id),
+            name: Set(name.to_owned()),
+            started: Set(tx.now_micros()),
+            last_seen: Set(0),
+        };
+        Entity::insert(row).exec_without_returning(&tx.inner).await?;
+        Entity::update_many()
+            .col_expr(Column::LastSeen, database_now(tx.is_postgres()))
+            .filter(Column::Id.eq(id))
+            .exec(&tx.inner)
+            .await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// Renews a worker's lease, unless it has run out.
+    pub async fn heartbeat(&self, worker: Uuid) -> Result<Heartbeat> {
+        let connection = &self.0.heartbeat;
+        let postgres = matches!(self.0.pool, Pool::Postgres(_));
+        let renewed = Entity::update_many()
+            .col_expr(Column::LastSeen, database_now(postgres))
+            .filter(Column::Id.eq(worker))
+            .filter(Expr::col(Column::LastSeen).gte(lease_start(postgres)))
+            .exec(connection)
+            .await?;
+        if renewed.rows_affected == 0 {
+            return Ok(Heartbeat { lost: true, ..Heartbeat::default() });
+        }
+        let cancel_requested = task::Entity::find()
+            .select_only()
+            .column(task::Column::Id)
+            .filter(task::Column::WorkerId.eq(worker))
+            .filter(task::Column::State.eq("canceling"))
+            .into_tuple()
+            .all(connection)
+            .await?;
+        Ok(Heartbeat { cancel_requested, lost: false })
+    }
+
+    /// Ends a worker's lease, after it handed back its tasks.
+    pub async fn unregister_worker(&self, worker: Uuid) -> Result<()> {
+        let tx = self.begin().await?;
+        Entity::delete_by_id(worker).exec(&tx.inner).await?;
+        tx.commit().await
+    }
+
+    /// Workers, newest first unless ordered otherwise.
+    pub async fn list_workers(&self, query: &ListQuery) -> Result<Page<WorkerNode>> {
+        let ties = [column(Entity, Column::Started), column(Entity, Column::Id)];
+        let page = list::fetch(self.reader(), Entity::find(), query, field, ties).await?;
+        Ok(Page { total: page.total, items: self.worker_nodes(page.items).await? })
+    }
+
+    /// The worker with this id.
+    pub async fn find_worker(&self, id: Uuid) -> Result<Option<WorkerNode>> {
+        let row = Entity::find_by_id(id).one(self.reader()).await?;
+        Ok(self.worker_nodes(row.into_iter().collect()).await?.pop())
+    }
+
+    async fn worker_nodes(&self, rows: Vec<Model>) -> Result<Vec<WorkerNode>> {
+        #[derive(FromQueryResult)]
+        struct Now {
+            start: i64,
+        }
+        let postgres = matches!(self.0.pool, Pool::Postgres(_));
+        let select = Query::select().expr_as(lease_start(postgres), "start").take();
+        let start = Now::find_by_statement(self.reader().get_database_backend().build(&select))
+            .one(self.reader())
+            .await?
+            .map_or(0, |now| now.start);
+        let ids = rows.iter().map(|row| row.id);
+        let running: Vec<(Option<Uuid>, Uuid)> = task::Entity::find()
+            .select_only()
+            .column(task::Column::WorkerId)
+            .column(task::Column::Id)
+            .filter(task::Column::WorkerId.is_in(ids))
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        let convert = |row: Model| WorkerNode {
+            current_task: running.iter().find(|(worker, _)| *worker == Some(row.id)).map(|(_, task)| *task),
+            id: row.id,
+            name: row.name,
+            started: Timestamp::from_micros(row.started),
+            last_heartbeat: Timestamp::from_micros(row.last_seen),
+            online: row.last_seen >= start,
+        };
+        Ok(rows.into_iter().map(convert).collect())
+    }
+
+    /// Mends what crashes left behind. Every worker calls this every two seconds; once is as good as often.
+    pub async fn reconcile(&self) -> Result<ReconcileReport> {
+        let mut report = ReconcileReport::default();
+        let mut tx = self.begin().await?;
+        tx.lock_dispatch().await?;
+        tx.take_from_dead_workers(&mut report).await?;
+        tx.reset_undelivered().await?;
+        report.dispatched = tx.dispatch_eligible(None).await?;
+        tx.forget_old_rows().await?;
+        tx.commit().await?;
+        Ok(report)
+    }
+}
+
+impl Tx {
+    async fn take_from_dead_workers(&mut self, report: &mut ReconcileReport) -> Result<()> {
+        let alive = Query::select()
+            .column(Column::Id)
+            .from(Entity)
+            .and_where(Expr::col(Column::LastSeen).gte(lease_start(self.is_postgres())))
+            .take();
+        let orphans = task::Entity::find()
+            .filter(task::Column::State.is_in(["running", "canceling"]))
+            .filter(task::Column::WorkerId.is_null().or(task::Column::WorkerId.not_in_subquery(alive)))
+            .all(&self.inner)
+            .await?;
+        for row in orphans {
+            if row.state == TaskState::Canceling.as_str() {
+                self.end_task(&row, Outcome::Canceled).await?;
+                report.ended += 1;
+            } else if row.attempt >= MAX_DEATHS {
+                let error = TaskError {
+                    description: format!("The worker died {MAX_DEATHS} times while it had this task."),
+                    code: "worker.died".to_owned(),
+                };
+                self.end_task(&row, Outcome::Failed(error)).await?;
+                report.ended += 1;
+            } else {
+                self.set_waiting(row.seq).await?;
+                report.requeued += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_waiting(&self, seq: i64) -> Result<()> {
+        let row = task::ActiveModel {
+            seq: Set(seq),
+            state: Set(TaskState::Waiting.as_str().to_owned()),
+            worker_id: Set(None),
+            updated: Set(self.now_micros()),
+            ..Default::default()
+        };
+        task::Entity::update(row).exec(&self.inner).await?;
+        Ok(())
+    }
+
+    /// Queued tasks whose job apalis lost, or delivered to a worker that never claimed it.
+    async fn reset_undelivered(&self) -> Result<()> {
+        let sql = if self.is_postgres() {
+            "SELECT t.seq FROM task t WHERE t.state = 'queued' AND t.updated < $1 AND NOT EXISTS (SELECT 1 FROM apalis.jobs j \
+             WHERE j.idempotency_key = t.id::text || ':' || t.dispatch_no AND j.status IN ('Pending', 'Queued', 'Running') \
+             AND j.job_type = ANY($2))"
+        } else {
+            "SELECT t.seq FROM task t WHERE t.state = 'queued' AND t.updated < $1 AND NOT EXISTS (SELECT 1 FROM Jobs j \
+             WHERE j.job_type IN ($2, $3) AND j.idempotency_key = lower(substr(hex(t.id), 1, 8) || '-' || \
+             substr(hex(t.id), 9, 4) || '-' || substr(hex(t.id), 13, 4) || '-' || substr(hex(t.id), 17, 4) || '-' || \
+             substr(hex(t.id), 21)) || ':' || t.dispatch_no AND j.status IN ('Pending', 'Queued', 'Running'))"
+        };
+        let before =
+            Timestamp::from_micros(self.now_micros()).plus_seconds(-DELIVERY_PATIENCE_SECS).as_micros();
+        let [sync, short] = JobQueue::ALL.map(JobQueue::as_str);
+        let values: Vec<sea_orm::Value> = if self.is_postgres() {
+            vec![before.into(), sea_orm::Value::from(vec![sync.to_owned(), short.to_owned()])]
+        } else {
+            vec![before.into(), sync.into(), short.into()]
+        };
+        let statement = Statement::from_sql_and_values(self.inner.get_database_backend(), sql, values);
+        for row in self.inner.query_all_raw(statement).await? {
+            self.set_waiting(row.try_get("", "seq").map_err(StorageError::from)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows that nobody will ask for again.
+    async fn forget_old_rows(&self) -> Result<()> {
+        let postgres = self.is_postgres();
+        Entity::delete_many()
+            .filter(
+                Expr::col(Column::LastSeen).lt(database_now(postgres).sub(FORGET_WORKERS_SECS * 1_000_000)),
+            )
+            .exec(&self.inner)
+            .await?;
+        let sql = if postgres {
+            "DELETE FROM apalis.jobs WHERE job_type LIKE 'entrepot.%' AND status IN ('Done', 'Failed', 'Killed') \
+             AND done_at < now() - make_interval(secs => $1)"
+        } else {
+            "DELETE FROM Jobs WHERE job_type LIKE 'entrepot.%' AND status IN ('Done', 'Failed', 'Killed') \
+             AND done_at < unixepoch('now') - $1"
+        };
+        let age: sea_orm::Value =
+            if postgres { (FORGET_JOBS_SECS as f64).into() } else { FORGET_JOBS_SECS.into() };
+        self.inner
+            .execute_raw(Statement::from_sql_and_values(self.inner.get_database_backend(), sql, [age]))
+            .await?;
+        Ok(())
+    }
+}
