@@ -1,5 +1,6 @@
 //! Why reading from an upstream failed. Each variant names the URL, without anything secret, and the cause.
 
+use std::fmt;
 use std::time::Duration;
 
 use registry::Digest;
@@ -193,15 +194,39 @@ pub enum UpstreamError {
         source: reqwest::Error,
     },
     /// Nothing came for too long.
-    #[error("{url} took longer than {} s {doing}", .limit.as_secs_f32())]
+    #[error("{url} took longer than {} s {waiting}", .limit.as_secs_f32())]
     Timeout {
         /// Where.
         url: SafeUrl,
-        /// What the client was waiting for: `to connect`, `to answer`, `to send more`, `in total`.
-        doing: &'static str,
+        /// What the client was waiting for.
+        waiting: Waiting,
         /// The limit.
         limit: Duration,
     },
+}
+
+/// What a client was waiting for when its patience ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// A connection.
+    Connect,
+    /// The status and headers of an answer.
+    Answer,
+    /// The next piece of an answer.
+    More,
+    /// The end of an answer, which was arriving.
+    End,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "to accept a connection",
+            Self::Answer => "to answer",
+            Self::More => "to send more of an answer",
+            Self::End => "to send a whole answer",
+        })
+    }
 }
 
 fn detail(message: &str) -> String {
@@ -209,7 +234,7 @@ fn detail(message: &str) -> String {
 }
 
 /// The innermost cause: what the layers above only wrap.
-fn root(error: &reqwest::Error) -> String {
+pub(crate) fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

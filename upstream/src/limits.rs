@@ -33,7 +33,8 @@ pub const MAX_RETRIES: u32 = 3;
 
 /// The limits that a [`crate::Client`] keeps. The defaults are right for production; tests shorten the times.
 ///
-/// JSON needs no depth limit here: `serde_json` refuses documents deeper than 128 by itself.
+/// JSON needs no depth limit here: `serde_json` refuses to descend deeper than 128 by itself, and skips what
+/// is not asked for without recursion.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Longest time to get a connection with its TLS handshake.
@@ -64,13 +65,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            read: Duration::from_secs(60),
-            small_answer: Duration::from_secs(60),
+            read: Duration::from_mins(1),
+            small_answer: Duration::from_mins(1),
             floor_bytes_per_second: 1024,
-            floor_window: Duration::from_secs(60),
+            floor_window: Duration::from_mins(1),
             backoff_base: Duration::from_millis(250),
             backoff_max: Duration::from_secs(30),
-            retry_after_max: Duration::from_secs(300),
+            retry_after_max: Duration::from_mins(5),
             tag_pages: TAG_PAGES,
             tags: TAGS,
             blob_resumes: BLOB_RESUMES,
