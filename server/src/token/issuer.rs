@@ -54,7 +54,7 @@ pub(crate) struct TokenIssuer {
     decoding: DecodingKey,
     validation: Validation,
     clock: Clock,
-    verified: moka::future::Cache<[u8; 32], Arc<Claims>>,
+    verified: moka::sync::Cache<[u8; 32], Arc<Claims>>,
 }
 
 impl TokenIssuer {
@@ -74,7 +74,7 @@ impl TokenIssuer {
         // Times, issuer and audience are checked below, by the clock that was passed in.
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let verified = moka::future::Cache::builder()
+        let verified = moka::sync::Cache::builder()
             .max_capacity(REMEMBERED_TOKENS)
             .time_to_live(Duration::from_secs(
                 LIFETIME_SECONDS.unsigned_abs() + 2 * SKEW_SECONDS.unsigned_abs(),
@@ -113,17 +113,17 @@ impl TokenIssuer {
     }
 
     /// What a token says, if it is ours, for `service`, and of this time.
-    pub(crate) async fn verify(&self, token: &str, service: &str) -> Result<Arc<Claims>, TokenError> {
+    pub(crate) fn verify(&self, token: &str, service: &str) -> Result<Arc<Claims>, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
         let key: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let claims = if let Some(claims) = self.verified.get(&key).await {
+        let claims = if let Some(claims) = self.verified.get(&key) {
             claims
         } else {
             let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)?.claims;
             let claims = Arc::new(claims);
-            self.verified.insert(key, Arc::clone(&claims)).await;
+            self.verified.insert(key, Arc::clone(&claims));
             claims
         };
         let now = self.clock.now().as_secs();
@@ -155,13 +155,13 @@ mod tests {
         vec![Access { kind: "repository".into(), name: "a/b".into(), actions: vec!["pull".into()] }]
     }
 
-    #[tokio::test]
-    async fn a_token_says_what_it_was_issued_for() {
+    #[test]
+    fn a_token_says_what_it_was_issued_for() {
         let (issuer, clock) = issuer();
         let token = issuer.issue("admin", "host:1", access()).unwrap();
         assert_eq!(token.issued_at, clock.now());
         for _ in 0..2 {
-            let claims = issuer.verify(&token.text, "host:1").await.unwrap();
+            let claims = issuer.verify(&token.text, "host:1").unwrap();
             assert_eq!((claims.sub.as_str(), claims.exp - claims.iat), ("admin", 300));
             assert!(claims.allows(&"a/b".parse().unwrap(), "pull"));
             assert!(!claims.allows(&"a/b".parse().unwrap(), "push"));
@@ -170,23 +170,23 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn time_and_audience_are_checked_even_when_remembered() {
+    #[test]
+    fn time_and_audience_are_checked_even_when_remembered() {
         let (issuer, clock) = issuer();
         let token = issuer.issue("", "host:1", access()).unwrap().text;
-        assert!(matches!(issuer.verify(&token, "host:2").await, Err(TokenError::Audience)));
+        assert!(matches!(issuer.verify(&token, "host:2"), Err(TokenError::Audience)));
         clock.advance_seconds(LIFETIME_SECONDS + SKEW_SECONDS - 1);
-        assert!(issuer.verify(&token, "host:1").await.is_ok());
+        assert!(issuer.verify(&token, "host:1").is_ok());
         clock.advance_seconds(1);
-        assert!(matches!(issuer.verify(&token, "host:1").await, Err(TokenError::Time)));
+        assert!(matches!(issuer.verify(&token, "host:1"), Err(TokenError::Time)));
         clock.advance_seconds(-(LIFETIME_SECONDS + 2 * SKEW_SECONDS));
-        assert!(issuer.verify(&token, "host:1").await.is_ok());
+        assert!(issuer.verify(&token, "host:1").is_ok());
         clock.advance_seconds(-1);
-        assert!(matches!(issuer.verify(&token, "host:1").await, Err(TokenError::Time)));
+        assert!(matches!(issuer.verify(&token, "host:1"), Err(TokenError::Time)));
     }
 
-    #[tokio::test]
-    async fn forged_tokens_are_refused() {
+    #[test]
+    fn forged_tokens_are_refused() {
         let (ours, clock) = issuer();
         let theirs = TokenIssuer::from_key(&TokenIssuer::make_key(), clock).unwrap();
         let stranger = theirs.issue("admin", "s", access()).unwrap().text;
@@ -209,21 +209,21 @@ mod tests {
             format!("{head}.{changed}.{signature}"),
             format!("{head}.{claims}."),
         ] {
-            assert!(matches!(ours.verify(&bad, "s").await, Err(TokenError::Signature(_))), "{bad}");
+            assert!(matches!(ours.verify(&bad, "s"), Err(TokenError::Signature(_))), "{bad}");
         }
-        assert!(matches!(ours.verify(&"a".repeat(40_000), "s").await, Err(TokenError::TooLong)));
-        assert!(ours.verify(&own, "s").await.is_ok());
+        assert!(matches!(ours.verify(&"a".repeat(40_000), "s"), Err(TokenError::TooLong)));
+        assert!(ours.verify(&own, "s").is_ok());
     }
 
-    #[tokio::test]
-    async fn another_issuer_with_our_key_is_refused() {
+    #[test]
+    fn another_issuer_with_our_key_is_refused() {
         let (issuer, clock) = issuer();
         let mut claims = issuer.issue("", "s", access()).unwrap().text;
         let mut parsed =
             jsonwebtoken::decode::<Claims>(&claims, &issuer.decoding, &issuer.validation).unwrap().claims;
         parsed.iss = "other".into();
         claims = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &parsed, &issuer.encoding).unwrap();
-        assert!(matches!(issuer.verify(&claims, "s").await, Err(TokenError::Issuer)));
+        assert!(matches!(issuer.verify(&claims, "s"), Err(TokenError::Issuer)));
         assert!(clock.now().as_secs() > 0);
     }
 }

@@ -115,7 +115,7 @@ impl<'a> Visit<'a> {
             None => Ok(Caller::Anonymous),
             Some(Credentials::Bearer(token)) if self.state.config.token_auth => {
                 let service = Origin::of(self.state, self.request).host;
-                match self.state.tokens.verify(token, &service).await {
+                match self.state.tokens.verify(token, &service) {
                     Ok(claims) => Ok(Caller::Bearer(claims)),
                     Err(error) => {
                         tracing::debug!(%error, "a token was refused");

@@ -1,0 +1,10 @@
+//! The registry API against a real catalog and blob folder.
+
+mod access;
+mod fixture;
+mod lists;
+mod pulls;
+mod pushes;
+mod site;
+mod tokens;
+mod wire;
