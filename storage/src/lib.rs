@@ -1,4 +1,4 @@
-//! All durable state: the catalog (`SeaORM` on SQLite or PostgreSQL), the blobs (a folder) and the queue (apalis).
+//! All durable state: the catalog (SeaORM on SQLite or PostgreSQL), the blobs (a folder) and the queue (apalis).
 //!
 //! Reads are methods of [`Catalog`]; changes are methods of [`Tx`], so that a request's change and the task that it
 //! starts are one transaction. The rules that the data has to keep are enforced here, whoever asks. This crate

@@ -31,7 +31,7 @@ use sea_orm::{
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{Connection, PgConnection, PgPool, SqlitePool};
 
 use crate::error::{Result, StorageError};
 use crate::secret_key::SecretKey;
@@ -122,9 +122,9 @@ impl Catalog {
                 migrations::Migrator::up(&self.0.write, None).await?;
             }
             Pool::Postgres(pool) => {
-                // A lock of the session, so on a connection that is held until the end.
-                let mut guard = pool.acquire().await?;
-                sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut *guard).await?;
+                // A lock of the session, on a connection of its own: one from the pool could be the last.
+                let mut guard = PgConnection::connect_with(&pool.connect_options()).await?;
+                sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut guard).await?;
                 let outcome = async {
                     apalis_postgres::PostgresStorage::migrations().set_ignore_missing(true).run(pool).await?;
                     migrations::Migrator::up(&self.0.write, None).await?;
@@ -133,7 +133,7 @@ impl Catalog {
                 .await;
                 sqlx::query("SELECT pg_advisory_unlock($1)")
                     .bind(MIGRATION_LOCK)
-                    .execute(&mut *guard)
+                    .execute(&mut guard)
                     .await?;
                 return outcome;
             }

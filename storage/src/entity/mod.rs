@@ -1,4 +1,4 @@
-//! The tables as `SeaORM` sees them. Nothing outside this crate knows them.
+//! The tables as SeaORM sees them. Nothing outside this crate knows them.
 
 pub(crate) mod blob;
 pub(crate) mod content;
