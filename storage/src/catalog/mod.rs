@@ -6,10 +6,12 @@
 mod change;
 mod changes;
 pub mod content;
+mod delete_version;
 pub mod distributions;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod membership;
+mod publish;
 pub mod remotes;
 pub mod repositories;
 mod secrets;
@@ -131,10 +133,7 @@ impl Catalog {
                     Ok(())
                 }
                 .await;
-                sqlx::query("SELECT pg_advisory_unlock($1)")
-                    .bind(MIGRATION_LOCK)
-                    .execute(&mut guard)
-                    .await?;
+                sqlx::query("SELECT pg_advisory_unlock($1)").bind(MIGRATION_LOCK).execute(&mut guard).await?;
                 return outcome;
             }
         }

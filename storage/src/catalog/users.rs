@@ -12,7 +12,7 @@ use crate::entity::user_account::{ActiveModel, Column, Entity, Model};
 use crate::error::{Result, StorageError};
 
 /// How long a credential that was right is remembered, so that not every request pays for argon2.
-const REMEMBERED_FOR: Duration = Duration::from_secs(300);
+const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 /// How many credentials are remembered at most.
 const REMEMBERED_MAX: u64 = 10_000;
 /// The user that the first start makes.
@@ -97,24 +97,21 @@ impl Catalog {
         })
         .await??;
         let tx = self.begin().await?;
-        match Entity::find().filter(Column::Username.eq(username)).one(&tx.inner).await? {
-            Some(row) => {
-                let mut user = row.into_active_model();
-                user.password_hash = Set(hash);
-                user.updated = Set(tx.now_micros());
-                user.update(&tx.inner).await?;
-            }
-            None => {
-                let user = ActiveModel {
-                    id: Set(Uuid::now_v7()),
-                    username: Set(username.to_owned()),
-                    password_hash: Set(hash),
-                    is_admin: Set(true),
-                    created: Set(tx.now_micros()),
-                    updated: Set(tx.now_micros()),
-                };
-                Entity::insert(user).exec_without_returning(&tx.inner).await?;
-            }
+        if let Some(row) = Entity::find().filter(Column::Username.eq(username)).one(&tx.inner).await? {
+            let mut user = row.into_active_model();
+            user.password_hash = Set(hash);
+            user.updated = Set(tx.now_micros());
+            user.update(&tx.inner).await?;
+        } else {
+            let user = ActiveModel {
+                id: Set(Uuid::now_v7()),
+                username: Set(username.to_owned()),
+                password_hash: Set(hash),
+                is_admin: Set(true),
+                created: Set(tx.now_micros()),
+                updated: Set(tx.now_micros()),
+            };
+            Entity::insert(user).exec_without_returning(&tx.inner).await?;
         }
         tx.commit().await
     }

@@ -301,15 +301,17 @@ impl Tx {
             .await?;
         let sql = if postgres {
             "DELETE FROM apalis.jobs WHERE job_type LIKE 'entrepot.%' AND status IN ('Done', 'Failed', 'Killed') \
-             AND done_at < now() - make_interval(secs => $1)"
+             AND done_at < now() - $1 * interval '1 second'"
         } else {
             "DELETE FROM Jobs WHERE job_type LIKE 'entrepot.%' AND status IN ('Done', 'Failed', 'Killed') \
              AND done_at < unixepoch('now') - $1"
         };
-        let age: sea_orm::Value =
-            if postgres { (FORGET_JOBS_SECS as f64).into() } else { FORGET_JOBS_SECS.into() };
         self.inner
-            .execute_raw(Statement::from_sql_and_values(self.inner.get_database_backend(), sql, [age]))
+            .execute_raw(Statement::from_sql_and_values(
+                self.inner.get_database_backend(),
+                sql,
+                [FORGET_JOBS_SECS.into()],
+            ))
             .await?;
         Ok(())
     }
