@@ -160,7 +160,7 @@ async fn a_retry_waits_its_time() {
         let id = submit(&catalog, &[]).await;
         let fence = claim(&catalog, worker, id, 1).await.unwrap();
         let error = TaskError { description: "503".into(), code: "upstream.unavailable".into() };
-        catalog.retry_task(&fence, Duration::from_secs(60), error.clone()).await.unwrap();
+        catalog.retry_task(&fence, Duration::from_mins(1), error.clone()).await.unwrap();
         assert_eq!(catalog.reconcile().await.unwrap().dispatched, 0);
         let waiting = catalog.find_task(id).await.unwrap().unwrap();
         assert_eq!((waiting.state, waiting.error, waiting.attempt), (TaskState::Waiting, Some(error), 1));

@@ -178,7 +178,7 @@ async fn content_is_listed_by_version() {
         };
         let tags = async |op, number| -> Vec<String> {
             let page = catalog.list_tag_contents(&of(op, number)).await.unwrap();
-            assert_eq!(page.total as usize, page.items.len());
+            assert_eq!(page.total, page.items.len() as u64);
             page.items.into_iter().map(|tag| tag.name).collect()
         };
         assert_eq!(tags(Op::VersionPresent, 1).await, ["a"]);
