@@ -3,8 +3,8 @@
 
 use bytes::{Buf as _, Bytes};
 use registry::Digest;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, TRANSFER_ENCODING};
-use reqwest::{Method, Version};
+use reqwest::Method;
+use reqwest::header::{CONTENT_RANGE, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
@@ -222,14 +222,14 @@ impl BlobReader {
     /// The whole blob, whether or not a part was asked for.
     fn take_whole(&mut self, answer: Answer) -> Result<Open, UpstreamError> {
         answer.check_encoding()?;
-        let length = content_length(&answer)?;
+        let length = answer.content_length()?;
         if let Some(length) = length {
             self.learn_size(&answer, length)?;
         }
         Ok(Open {
             skip: self.position,
             end: length,
-            is_end_unsure: length.is_none() && is_ended_by_close(&answer),
+            is_end_unsure: length.is_none() && answer.is_ended_by_close(),
             answer,
             brought_bytes: 0,
         })
@@ -247,7 +247,7 @@ impl BlobReader {
                 self.position
             )));
         }
-        if content_length(&answer)?.is_some_and(|length| length != end - first) {
+        if answer.content_length()?.is_some_and(|length| length != end - first) {
             return Err(answer.bad("a part of the blob whose Content-Length contradicts its Content-Range"));
         }
         if let Some(total) = total {
@@ -292,14 +292,4 @@ impl BlobReader {
 
 fn truncated(url: SafeUrl, expected_bytes: u64, received_bytes: u64) -> UpstreamError {
     UpstreamError::Truncated { url, expected_bytes, received_bytes }
-}
-
-fn content_length(answer: &Answer) -> Result<Option<u64>, UpstreamError> {
-    let text = answer.header(&CONTENT_LENGTH)?;
-    text.map(|text| text.parse().map_err(|_| answer.bad("a Content-Length that is no number"))).transpose()
-}
-
-/// RFC 9112, 6.3: a body without length and without chunks ends with the connection, for whatever reason.
-fn is_ended_by_close(answer: &Answer) -> bool {
-    answer.response.version() < Version::HTTP_2 && !answer.response.headers().contains_key(TRANSFER_ENCODING)
 }

@@ -1,7 +1,7 @@
 //! Why reading from an upstream failed. Each variant names the URL, without anything secret, and the cause.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use registry::Digest;
 use thiserror::Error;
@@ -240,6 +240,23 @@ pub(crate) fn root(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Whether an I/O error of this kind is among the causes.
+pub(crate) fn has_io_error(error: &reqwest::Error, kind: io::ErrorKind) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let found = error.downcast_ref::<io::Error>();
+        if found.is_some_and(|found| found.kind() == kind) {
+            return true;
+        }
+        // An I/O error passes over what it wraps when it is asked for its source.
+        cause = match found.and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 impl UpstreamError {

@@ -1,19 +1,19 @@
-//! One request: sent, redirected, its answer read within limits. Knows nothing of tokens and retries.
+//! One request: sent, redirected. Knows nothing of tokens and retries; the body is read by `body`.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION,
     RANGE,
 };
 use reqwest::{Method, Response, StatusCode};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use crate::client::Inner;
-use crate::limits::{ERROR_BODY_BYTES, REDIRECTS};
+use crate::error::has_io_error;
+use crate::limits::REDIRECTS;
 use crate::{SafeUrl, UpstreamError, Waiting};
 
 /// What to ask.
@@ -33,10 +33,14 @@ pub(crate) struct Answer {
     pub(crate) url: SafeUrl,
     /// Whether it comes from the origin that was asked first.
     pub(crate) is_from_origin: bool,
-    started: Instant,
-    total: Option<Duration>,
-    read: Duration,
-    received_bytes: u64,
+    /// When the request was sent.
+    pub(crate) started: Instant,
+    /// Longest time from then to the last byte.
+    pub(crate) total: Option<Duration>,
+    /// Longest silence.
+    pub(crate) read: Duration,
+    /// How much of the body has come.
+    pub(crate) received_bytes: u64,
 }
 
 impl Inner {
@@ -180,95 +184,8 @@ impl Answer {
             }),
         }
     }
-
-    /// The next piece of the body as the connection gave it, not copied.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, UpstreamError> {
-        let silence_ends = Instant::now() + self.read;
-        let total_ends = self.total.map(|total| self.started + total);
-        let until = total_ends.map_or(silence_ends, |total_ends| total_ends.min(silence_ends));
-        match timeout_at(until, self.response.chunk()).await {
-            Ok(Ok(chunk)) => {
-                self.received_bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
-                Ok(chunk)
-            }
-            Ok(Err(error)) => Err(self.broken(error)),
-            Err(_) if Some(until) == total_ends => Err(UpstreamError::Timeout {
-                url: self.url.clone(),
-                waiting: Waiting::End,
-                limit: self.total.unwrap_or_default(),
-            }),
-            Err(_) => Err(UpstreamError::Timeout {
-                url: self.url.clone(),
-                waiting: Waiting::More,
-                limit: self.read,
-            }),
-        }
-    }
-
-    fn broken(&self, error: reqwest::Error) -> UpstreamError {
-        let (url, source) = (self.url.clone(), error.without_url());
-        let announced = reqwest::header::CONTENT_LENGTH;
-        match self.header(&announced).ok().flatten().and_then(|text| text.parse().ok()) {
-            Some(expected_bytes) if has_io_error(&source, std::io::ErrorKind::UnexpectedEof) => {
-                UpstreamError::Truncated { url, expected_bytes, received_bytes: self.received_bytes }
-            }
-            _ => UpstreamError::Broken { url, source },
-        }
-    }
-
-    /// The whole body of a small answer.
-    pub(crate) async fn read_all(mut self, limit: usize) -> Result<Bytes, UpstreamError> {
-        let too_large = |url: &SafeUrl| UpstreamError::TooLarge { url: url.clone(), limit, unit: "bytes" };
-        if self.response.content_length().is_some_and(|length| length > limit as u64) {
-            return Err(too_large(&self.url));
-        }
-        let mut whole = BytesMut::new();
-        loop {
-            match self.chunk().await {
-                Ok(Some(chunk)) if chunk.len() > limit - whole.len() => return Err(too_large(&self.url)),
-                Ok(Some(chunk)) => whole.extend_from_slice(&chunk),
-                Ok(None) => return Ok(whole.freeze()),
-                Err(UpstreamError::Timeout { url, waiting: Waiting::End, .. }) => {
-                    let waited = self.started.elapsed();
-                    return Err(UpstreamError::TooSlow { url, received_bytes: self.received_bytes, waited });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// As much of an error's body as is worth reading; what cannot be read is left out.
-    pub(crate) async fn read_some(mut self, patience: Duration) -> BytesMut {
-        let until = Instant::now() + patience;
-        let mut whole = BytesMut::new();
-        while let Ok(Ok(Some(chunk))) = timeout_at(until, self.chunk()).await {
-            whole.extend_from_slice(&chunk[..chunk.len().min(ERROR_BODY_BYTES - whole.len())]);
-            if whole.len() == ERROR_BODY_BYTES {
-                break;
-            }
-        }
-        whole
-    }
-
-    /// Reads the rest if it is small, so that the connection can be used again.
-    pub(crate) async fn drain(self) {
-        if self.response.content_length().is_some_and(|length| length <= ERROR_BODY_BYTES as u64) {
-            self.read_some(Duration::from_secs(1)).await;
-        }
-    }
 }
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-fn has_io_error(error: &reqwest::Error, kind: std::io::ErrorKind) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == kind) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -7,6 +7,7 @@
 
 mod auth;
 mod blobs;
+mod body;
 mod challenge;
 mod client;
 mod config;

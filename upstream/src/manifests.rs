@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use registry::{Digest, MAX_MANIFEST_BYTES, MediaType, Reference};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 
 use crate::exchange::Answer;
@@ -54,7 +54,7 @@ impl Client {
             _ => return Err(self.0.refusal(answer).await),
         }
         answer.check_encoding()?;
-        let size_bytes = answer.header(&CONTENT_LENGTH)?.and_then(|text| text.parse().ok());
+        let size_bytes = answer.content_length()?;
         Ok(Some(ManifestHead {
             digest: announced_digest(&answer)?,
             media_type: content_type(&answer)?,
