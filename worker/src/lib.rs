@@ -1,1 +1,22 @@
 //! Runs tasks: takes them from the queue, drives syncs, publishes versions.
+//!
+//! [`run`] is a worker: it claims tasks that the queue delivers, keeps its lease, and hands back what it cannot
+//! finish. What a task does is in `jobs`, one file a job. The rules of a task's life are the catalog's; this crate
+//! knows no SQL, no HTTP and no API.
+
+mod backoff;
+mod config;
+mod error;
+mod execute;
+mod jobs;
+mod lease;
+mod reports;
+mod resources;
+mod runner;
+mod running;
+mod stop;
+
+pub use config::WorkerConfig;
+pub use error::{JobError, WorkerError};
+pub use jobs::sync_repository::codes;
+pub use runner::run;

@@ -1,0 +1,155 @@
+//! One task, from its delivery to its end.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use registry::task::{TaskError, Work};
+use storage::queue::Job;
+use storage::{BlobStore, Catalog, Fence, Outcome, StorageError, Task};
+use tracing::Instrument;
+
+use crate::error::chain;
+use crate::jobs::{self, JobContext};
+use crate::lease::Lease;
+use crate::reports::Reports;
+use crate::running::Running;
+use crate::stop::StopReason;
+use crate::{JobError, WorkerConfig, backoff};
+
+/// What the tasks of one worker share.
+pub(crate) struct Executor {
+    pub(crate) catalog: Catalog,
+    pub(crate) blobs: BlobStore,
+    pub(crate) config: WorkerConfig,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) running: Arc<Running>,
+}
+
+impl Executor {
+    /// Claims a delivered task and runs it. apalis is told that all went well, whatever happened: the task's row has
+    /// the outcome, and a delivery that nobody claimed is repeated by the reconciliation.
+    pub(crate) async fn execute(&self, job: Job) {
+        let fence = Fence { task: job.task, dispatch_no: job.dispatch_no, worker: self.lease.worker() };
+        match self.catalog.claim_task(fence.worker, fence.task, fence.dispatch_no).await {
+            Ok(Some((task, fence))) => {
+                let span = tracing::info_span!("job", task.id = %task.id, task.name = task.name);
+                self.run(task, fence).instrument(span).await;
+            }
+            Ok(None) => tracing::debug!(task.id = %job.task, "a stale delivery was ignored"),
+            Err(error) => {
+                tracing::warn!(task.id = %job.task, error = chain(&error), "a task could not be claimed");
+                // The claim may have been committed although its answer was lost: then it is handed back.
+                self.settle(&fence, Settlement::Release).await;
+            }
+        }
+    }
+
+    async fn run(&self, task: Task, fence: Fence) {
+        let entered = self.running.enter(task.id);
+        let started = Instant::now();
+        let context = JobContext {
+            catalog: self.catalog.clone(),
+            blobs: self.blobs.clone(),
+            fence,
+            reports: Reports::new(self.catalog.clone(), fence),
+        };
+        tracing::info!(attempt = task.attempt, "task started");
+        let ended = tokio::select! {
+            biased;
+            result = AssertUnwindSafe(perform(&context, task.work.clone())).catch_unwind() => {
+                Ended::Finished(result.unwrap_or(Err(JobError::Panicked)))
+            }
+            reason = entered.stop().tripped() => Ended::Stopped(reason),
+        };
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match &ended {
+            Ended::Finished(Ok(())) => tracing::info!(duration_ms, "task completed"),
+            Ended::Finished(Err(error)) => {
+                tracing::warn!(duration_ms, code = error.code(), error = chain(error), "task failed");
+            }
+            Ended::Stopped(reason) => tracing::info!(duration_ms, ?reason, "task stopped"),
+        }
+        if let Some(settlement) = self.settlement(&task, ended) {
+            self.settle(&fence, settlement).await;
+        }
+    }
+
+    /// What still has to be told to the catalog.
+    fn settlement(&self, task: &Task, ended: Ended) -> Option<Settlement> {
+        match ended {
+            Ended::Finished(Ok(())) | Ended::Stopped(StopReason::LeaseLost) => None,
+            Ended::Finished(Err(error)) if error.is_fenced() => None,
+            Ended::Finished(Err(error)) => {
+                let attempt = u32::try_from(task.attempt).unwrap_or(1);
+                if error.is_transient() && attempt < self.config.max_attempts {
+                    let delay = backoff::delay(self.config.retry_base, attempt);
+                    let delay = delay.max(error.retry_after().unwrap_or_default());
+                    Some(Settlement::Retry(delay, error.to_task_error()))
+                } else {
+                    Some(Settlement::Finish(Outcome::Failed(error.to_task_error())))
+                }
+            }
+            Ended::Stopped(StopReason::Canceled) => Some(Settlement::Finish(Outcome::Canceled)),
+            Ended::Stopped(StopReason::Drain) => Some(Settlement::Release),
+        }
+    }
+
+    /// Tells the catalog until it has understood: a task that ended here and nowhere else would never end.
+    async fn settle(&self, fence: &Fence, settlement: Settlement) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let told = match settlement.clone() {
+                Settlement::Finish(outcome) => finish(&self.catalog, fence, outcome).await,
+                Settlement::Retry(delay, error) => self.catalog.retry_task(fence, delay, error).await,
+                Settlement::Release => self.catalog.release_task(fence).await,
+            };
+            match told {
+                Ok(()) | Err(StorageError::Fenced) => return,
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "the end of a task could not be written yet")
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+}
+
+enum Ended {
+    Finished(Result<(), JobError>),
+    Stopped(StopReason),
+}
+
+#[derive(Clone)]
+enum Settlement {
+    Finish(Outcome),
+    Retry(Duration, TaskError),
+    Release,
+}
+
+async fn finish(catalog: &Catalog, fence: &Fence, outcome: Outcome) -> Result<(), StorageError> {
+    let mut tx = catalog.begin().await?;
+    tx.finish_task(fence, outcome).await?;
+    tx.commit().await
+}
+
+/// Runs the job that the task is about. A job that returns `Ok` has ended its task in its own last transaction.
+async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
+    match work {
+        Work::SyncRepository { repository, remote, mirror } => {
+            jobs::sync_repository::perform(context, repository, remote, mirror).await
+        }
+        Work::CreateDistribution { distribution, fields } => {
+            jobs::create_distribution::perform(context, distribution, fields).await
+        }
+        Work::UpdateResource { kind, id, fields } => {
+            jobs::update_resource::perform(context, kind, id, &fields).await
+        }
+        Work::DeleteResource { kind, id } => jobs::delete_resource::perform(context, kind, id).await,
+        Work::DeleteVersion { repository, number } => {
+            jobs::delete_version::perform(context, repository, number).await
+        }
+    }
+}

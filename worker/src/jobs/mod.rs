@@ -1,0 +1,25 @@
+//! What tasks do, one file a job. Each is safe to run twice and to be killed anywhere, and its last act is one
+//! fenced transaction that also ends the task.
+
+pub(crate) mod create_distribution;
+pub(crate) mod delete_resource;
+pub(crate) mod delete_version;
+pub(crate) mod sync_repository;
+pub(crate) mod update_resource;
+
+use storage::{BlobStore, Catalog, Fence, Outcome};
+
+use crate::reports::Reports;
+
+/// What a job works with.
+pub(crate) struct JobContext {
+    pub(crate) catalog: Catalog,
+    pub(crate) blobs: BlobStore,
+    pub(crate) fence: Fence,
+    pub(crate) reports: Reports,
+}
+
+/// A task that made nothing that has a name.
+fn completed() -> Outcome {
+    Outcome::Completed { created_resources: Vec::new(), result: None }
+}

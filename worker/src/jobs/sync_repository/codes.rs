@@ -1,0 +1,21 @@
+//! The codes of a sync's progress reports. Those that Pulp has too carry Pulp's code and message.
+//!
+//! A command line that shows progress reads [`TAGS`], [`BLOBS`] and [`BYTES`]: `done` of `total`. A total is `None`
+//! until it is final, except for [`BYTES`], whose total grows while manifests are still being read.
+
+/// The list of tags: 1 of 1 when it was read; 0 of 0 when the filters name every tag, so that no list is needed.
+pub const TAG_LIST: &str = "sync.downloading.tag_list";
+/// Tags whose manifest is known.
+pub const TAGS: &str = "sync.processing.tag";
+/// Manifests that were looked into, children of indexes included.
+pub const MANIFESTS: &str = "sync.processing.manifest";
+/// Blobs that were fetched. Blobs that are held already are not counted.
+pub const BLOBS: &str = "sync.downloading.artifacts";
+/// Bytes of these blobs; the suffix is `bytes`.
+pub const BYTES: &str = "sync.downloading.bytes";
+/// Tags, manifests and blobs that were looked at for the new version.
+pub const CONTENT: &str = "associating.content";
+/// Tags that the remote names but its upstream does not have. Only there when there are any.
+pub const SKIPPED_TAGS: &str = "sync.skipped.tags";
+/// Layers that stay where they are, since they may not be distributed. Only there when there are any.
+pub const SKIPPED_FOREIGN_LAYERS: &str = "sync.skipped.foreign_layers";

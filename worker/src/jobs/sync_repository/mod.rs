@@ -1,0 +1,101 @@
+//! Copies what a remote names from its upstream into a new version of a repository.
+//!
+//! The walk goes from tags to manifests to blobs, everything at once: blobs are on their way while later manifests
+//! are still being asked for. What arrives is recorded at once and stays, whatever happens next; the version
+//! appears in one last transaction, or not at all.
+
+mod blobs;
+pub mod codes;
+mod configs;
+mod manifests;
+mod progress;
+mod publish;
+mod recorder;
+mod settings;
+mod source;
+mod tags;
+mod walk;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use registry::sync_plan::TagMap;
+use registry::task::TaskState;
+use registry::{Digest, TagFilter};
+use storage::{Repository, StorageError};
+use upstream::Client;
+use uuid::Uuid;
+
+use super::JobContext;
+use crate::JobError;
+use progress::Progress;
+use source::Source;
+use walk::Walk;
+
+/// What the repository holds before the sync.
+struct Held {
+    repository: Repository,
+    tags: TagMap,
+    /// Published, and so known to be whole.
+    manifests: HashSet<Digest>,
+}
+
+pub(crate) async fn perform(
+    context: &JobContext,
+    repository: Uuid,
+    remote: Uuid,
+    mirror: bool,
+) -> Result<(), JobError> {
+    let catalog = &context.catalog;
+    let repository = catalog.find_repository(repository).await?;
+    let repository = repository.ok_or(StorageError::NotFound { kind: "Repository" })?;
+    let remote = catalog.find_remote(remote).await?.ok_or(StorageError::NotFound { kind: "Remote" })?;
+    let filter = settings::filter(&remote)?;
+    let client = Client::new(settings::upstream(&remote)?, catalog.clock().clone())?;
+    let latest = repository.latest_version;
+    let held = Held {
+        tags: catalog.repository_tags(repository.id, latest).await?,
+        manifests: catalog.version_manifests(repository.id, latest).await?,
+        repository,
+    };
+    let source = Arc::new(Source {
+        client,
+        catalog: catalog.clone(),
+        blobs: context.blobs.clone(),
+        progress: Progress::default(),
+    });
+
+    let started = Instant::now();
+    let outcome = copy(context, &source, &held, &filter, mirror).await;
+    tracing::info!(
+        repository.id = %held.repository.id,
+        repository.name = held.repository.name,
+        upstream = source.repository_url(),
+        requests = source.client.request_count(),
+        blobs = source.progress.blobs_fetched(),
+        bytes = source.progress.bytes_fetched(),
+        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "sync ended"
+    );
+    outcome
+}
+
+async fn copy(
+    context: &JobContext,
+    source: &Arc<Source>,
+    held: &Held,
+    filter: &TagFilter,
+    mirror: bool,
+) -> Result<(), JobError> {
+    context.reports.post(source.progress.reports(TaskState::Running)).await?;
+    let asks = tags::choose(source, filter, held).await?;
+    let walk = Walk::new(Arc::clone(source), held.manifests.clone(), asks);
+    let found = walk.run(&context.reports).await?;
+    let has_digests = filter.digests().next().is_some();
+    if found.tags.is_empty() && !found.missing.is_empty() && !has_digests {
+        let tags = progress::first_few(&found.missing);
+        return Err(JobError::NothingFound { url: source.repository_url(), tags });
+    }
+    publish::publish(context, source, held, &found.tags, filter, mirror).await
+}

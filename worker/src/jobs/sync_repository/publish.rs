@@ -1,0 +1,55 @@
+//! The last act: the new version and the end of the task, in one transaction.
+
+use registry::TagFilter;
+use registry::sync_plan::{TagMap, plan_tags};
+use registry::task::TaskState;
+use storage::{NewVersion, Outcome};
+
+use super::Held;
+use super::source::Source;
+use crate::jobs::JobContext;
+use crate::{JobError, resources};
+
+/// Publishes what was found, if it differs from what is held, and ends the task.
+pub(super) async fn publish(
+    context: &JobContext,
+    source: &Source,
+    held: &Held,
+    found: &TagMap,
+    filter: &TagFilter,
+    mirror: bool,
+) -> Result<(), JobError> {
+    let plan = plan_tags(&held.tags, found, filter, mirror);
+    let is_unchanged = !mirror
+        && held.repository.synced_at.is_some()
+        && plan.set.is_empty()
+        && plan.drop.is_empty()
+        && plan.manifests.iter().all(|manifest| held.manifests.contains(manifest));
+    context.reports.post(source.progress.reports(TaskState::Completed)).await?;
+    let mut tx = context.catalog.begin().await?;
+    let version = if is_unchanged {
+        None
+    } else {
+        tx.publish_version(NewVersion {
+            repository: held.repository.id,
+            base: held.repository.latest_version,
+            tags_set: plan.set,
+            tags_drop: plan.drop,
+            manifests: plan.manifests,
+            replace: mirror,
+            synced: true,
+        })
+        .await?
+    };
+    let outcome = Outcome::Completed {
+        created_resources: version.iter().map(resources::version).collect(),
+        result: version.as_ref().map(resources::version_result),
+    };
+    tx.finish_task(&context.fence, outcome).await?;
+    tx.commit().await?;
+    match version {
+        Some(version) => tracing::info!(version = version.number, "version published"),
+        None => tracing::info!("nothing has changed"),
+    }
+    Ok(())
+}

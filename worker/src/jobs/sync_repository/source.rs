@@ -1,0 +1,89 @@
+//! What the transfers of one sync share.
+
+use std::fmt::Display;
+
+use registry::{Digest, Reference};
+use storage::{BlobStore, Catalog, StorageError};
+use upstream::{Client, FetchedManifest, ManifestHead, UpstreamError};
+
+use super::progress::Progress;
+use crate::JobError;
+
+/// The upstream, and where what it sends goes.
+pub(super) struct Source {
+    pub(super) client: Client,
+    pub(super) catalog: Catalog,
+    pub(super) blobs: BlobStore,
+    pub(super) progress: Progress,
+}
+
+/// What the upstream says of a reference without sending the manifest.
+pub(super) enum Head {
+    /// There is no such manifest.
+    Missing,
+    /// It is there; only reading it tells its digest.
+    Untold,
+    /// It has this digest.
+    Is(Digest),
+}
+
+impl Source {
+    /// How many blobs may be on their way at a time.
+    pub(super) fn concurrency(&self) -> usize {
+        self.client.config().download_concurrency.unwrap_or(1).max(1)
+    }
+
+    /// The upstream repository's URL, without anything secret, for error texts.
+    pub(super) fn repository_url(&self) -> String {
+        let config = self.client.config();
+        let mut url = config.url.clone();
+        // Both fail only for URLs that cannot have userinfo.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        format!("{}/v2/{}", url.as_str().trim_end_matches('/'), config.repository)
+    }
+
+    pub(super) fn manifest_url(&self, reference: &impl Display) -> String {
+        format!("{}/manifests/{reference}", self.repository_url())
+    }
+
+    /// What a reference names upstream.
+    pub(super) async fn head(&self, reference: &Reference) -> Result<Head, JobError> {
+        Ok(match self.client.head_manifest(reference).await? {
+            None => Head::Missing,
+            Some(ManifestHead { digest: None, .. }) => Head::Untold,
+            Some(ManifestHead { digest: Some(digest), .. }) => Head::Is(digest),
+        })
+    }
+
+    /// A manifest. `None` for a tag that isn't there; a digest that isn't there is an error, since something that
+    /// is there names it.
+    pub(super) async fn get_manifest(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<FetchedManifest>, JobError> {
+        match self.client.get_manifest(reference).await {
+            Ok(fetched) => Ok(Some(fetched)),
+            Err(UpstreamError::NotFound { .. }) if matches!(reference, Reference::Tag(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Streams a blob into the store. Gives its size in bytes.
+    pub(super) async fn fetch_blob(&self, digest: &Digest, size_bytes: Option<u64>) -> Result<u64, JobError> {
+        let mut reader = self.client.open_blob(digest, 0, size_bytes).await?;
+        let mut staged = self.blobs.stage(digest).await?;
+        while let Some(chunk) = reader.chunk().await? {
+            self.progress.add_bytes(chunk.len());
+            staged.write(chunk).await?;
+        }
+        staged.finish(size_bytes).await.map_err(|error| match error {
+            StorageError::DigestMismatch { .. } | StorageError::SizeMismatch { .. } => {
+                JobError::Received { url: format!("{}/blobs/{digest}", self.repository_url()), source: error }
+            }
+            other => other.into(),
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Which manifests to ask for, and how.
+
+use registry::{Reference, TagFilter};
+
+use super::Held;
+use super::source::Source;
+use super::walk::Ask;
+use crate::JobError;
+
+/// Decides from the filters what to ask for. The upstream's list of tags is only read when they need it.
+///
+/// A tag that the repository holds is asked for by HEAD, since it rarely has moved; any other by GET, since its
+/// manifest is most likely needed.
+pub(super) async fn choose(source: &Source, filter: &TagFilter, held: &Held) -> Result<Vec<Ask>, JobError> {
+    let references: Vec<Reference> = if filter.needs_tag_list() {
+        source.progress.want_tag_list();
+        let listed = source.client.list_tags().await?;
+        source.progress.tag_list_read();
+        let digests = filter.digests().cloned().map(Reference::Digest);
+        listed.into_iter().filter(|tag| filter.takes(tag)).map(Reference::Tag).chain(digests).collect()
+    } else {
+        filter.named()
+    };
+    let tags = references.iter().filter(|reference| matches!(reference, Reference::Tag(_))).count();
+    source.progress.want_tags(tags);
+    let ask = |reference| {
+        let is_held = match &reference {
+            Reference::Tag(tag) => held.tags.contains_key(tag),
+            Reference::Digest(digest) => held.manifests.contains(digest),
+        };
+        if is_held { Ask::Head(reference) } else { Ask::Get(reference, 0) }
+    };
+    Ok(references.into_iter().map(ask).collect())
+}
