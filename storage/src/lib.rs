@@ -8,7 +8,6 @@ pub mod blobs;
 pub mod catalog;
 mod entity;
 mod error;
-pub mod query;
 pub mod queue;
 mod secret_key;
 
@@ -24,8 +23,8 @@ pub use catalog::users::{AdminSetup, User};
 pub use catalog::versions::{ContentSummary, Counts, NewVersion, Version};
 pub use catalog::{Catalog, CatalogConfig, Tx};
 pub use error::StorageError;
-pub use query::{Filter, FilterValue, LabelTerm, ListQuery, Op, OrderBy, Page};
 pub use queue::{CancelOutcome, Fence, Heartbeat, Outcome, ReconcileReport, WorkerNode};
+pub use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, OrderBy, Page};
 pub use secret_key::SecretKey;
 
 /// Labels and annotations: text by text, sorted.

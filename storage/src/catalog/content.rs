@@ -14,7 +14,7 @@ use super::{Catalog, labels};
 use crate::Labels;
 use crate::entity::{blob, content, manifest, manifest_blob, manifest_child, tag};
 use crate::error::Result;
-use crate::query::{ListQuery, Page};
+use registry::query::{ListQuery, Page};
 
 /// A blob.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use crate::Labels;
 use crate::entity::distribution::{ActiveModel, Column, Entity, Model};
 use crate::entity::{repository, repository_version};
 use crate::error::{Result, StorageError};
-use crate::query::{ListQuery, Page};
+use registry::query::{ListQuery, Page};
 
 /// Names one version of one repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

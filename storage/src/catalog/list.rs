@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::entity::repository_content;
 use crate::error::{Result, StorageError};
-use crate::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
+use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
 
 /// What a field of the API is in the database.
 pub(crate) enum Field {

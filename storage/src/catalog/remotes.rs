@@ -16,8 +16,8 @@ use crate::Labels;
 use crate::entity::remote::{ActiveModel, Column, Entity, Model};
 use crate::entity::repository;
 use crate::error::{Result, StorageError};
-use crate::query::{ListQuery, Page};
 use crate::secret_key::SecretKey;
+use registry::query::{ListQuery, Page};
 
 /// When blobs are copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,8 +15,8 @@ use super::{Catalog, Tx, labels};
 use crate::entity::repository::{ActiveModel, Column, Entity, Model};
 use crate::entity::{distribution, remote, repository_version};
 use crate::error::{Result, StorageError};
-use crate::query::{ListQuery, Page};
 use crate::{Labels, catalog::versions};
+use registry::query::{ListQuery, Page};
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::{Catalog, Tx, labels};
 use crate::entity::task::{Column, Entity, Model};
 use crate::entity::{task_created_resource, task_resource};
 use crate::error::{Result, StorageError};
-use crate::query::{FilterValue, ListQuery, Op, Page};
+use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// How long a waiting client may miss what another process did.
 const WAIT_POLL: Duration = Duration::from_millis(500);

@@ -12,7 +12,7 @@ use super::Catalog;
 use super::list::{self, Field};
 use crate::entity::repository_version::{ActiveModel, Column, Entity, Model};
 use crate::error::Result;
-use crate::query::{ListQuery, Page};
+use registry::query::{ListQuery, Page};
 
 /// Rows that one statement writes or names at most: both databases take that many parameters.
 pub(crate) const CHUNK: usize = 1_000;

@@ -20,7 +20,7 @@ use crate::catalog::{Catalog, Pool, Tx};
 use crate::entity::task;
 use crate::entity::worker_node::{ActiveModel, Column, Entity, Model};
 use crate::error::{Result, StorageError};
-use crate::query::{ListQuery, Page};
+use registry::query::{ListQuery, Page};
 
 /// How long a worker that no longer renews keeps its tasks.
 pub const LEASE: Duration = Duration::from_secs(10);

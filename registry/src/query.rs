@@ -1,7 +1,8 @@
 //! What a list can ask for. The server parses it from a query string, the catalog compiles it to SQL.
 
-use registry::Timestamp;
 use uuid::Uuid;
+
+use crate::Timestamp;
 
 /// A condition over the rows of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,7 +154,8 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    pub(crate) fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+    /// Converts every item.
+    pub fn try_map<U, E>(self, convert: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
         Ok(Page { total: self.total, items: self.items.into_iter().map(convert).collect::<Result<_, _>>()? })
     }
 }

@@ -1,0 +1,175 @@
+//! How the API names things: paths (`pulp_href`) and resource names (`prn`), made and read in one place.
+
+use std::fmt::Write;
+
+use uuid::Uuid;
+
+/// Where the management API lives.
+pub const API_ROOT: &str = "/pulp/api/v3/";
+
+/// What can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A repository.
+    Repository,
+    /// A remote.
+    Remote,
+    /// A distribution.
+    Distribution,
+    /// A blob.
+    Blob,
+    /// A manifest.
+    Manifest,
+    /// A tag.
+    Tag,
+    /// A task.
+    Task,
+    /// A worker.
+    Worker,
+    /// A user.
+    User,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Repository,
+        Self::Remote,
+        Self::Distribution,
+        Self::Blob,
+        Self::Manifest,
+        Self::Tag,
+        Self::Task,
+        Self::Worker,
+        Self::User,
+    ];
+
+    /// The path of the collection below [`API_ROOT`], with a slash at its end.
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Repository => "repositories/container/container/",
+            Self::Remote => "remotes/container/container/",
+            Self::Distribution => "distributions/container/container/",
+            Self::Blob => "content/container/blobs/",
+            Self::Manifest => "content/container/manifests/",
+            Self::Tag => "content/container/tags/",
+            Self::Task => "tasks/",
+            Self::Worker => "workers/",
+            Self::User => "users/",
+        }
+    }
+
+    /// `app.model` in resource names.
+    pub const fn model(self) -> &'static str {
+        match self {
+            Self::Repository => "container.containerrepository",
+            Self::Remote => "container.containerremote",
+            Self::Distribution => "container.containerdistribution",
+            Self::Blob => "container.blob",
+            Self::Manifest => "container.manifest",
+            Self::Tag => "container.tag",
+            Self::Task => "core.task",
+            Self::Worker => "core.appstatus",
+            Self::User => "auth.user",
+        }
+    }
+
+    /// What error texts call it.
+    pub const fn model_name(self) -> &'static str {
+        match self {
+            Self::Repository => "ContainerRepository",
+            Self::Remote => "ContainerRemote",
+            Self::Distribution => "ContainerDistribution",
+            Self::Blob => "Blob",
+            Self::Manifest => "Manifest",
+            Self::Tag => "Tag",
+            Self::Task => "Task",
+            Self::Worker => "Worker",
+            Self::User => "User",
+        }
+    }
+
+    /// `/pulp/api/v3/<collection>/<id>/`
+    pub fn href(self, id: Uuid) -> String {
+        format!("{API_ROOT}{}{id}/", self.collection())
+    }
+
+    /// `prn:<app>.<model>:<id>`
+    pub fn prn(self, id: Uuid) -> String {
+        format!("prn:{}:{id}", self.model())
+    }
+
+    /// Reads a path, a whole URL, or a resource name of this kind.
+    pub fn parse(self, text: &str) -> Option<Uuid> {
+        let id = match text.strip_prefix("prn:") {
+            Some(rest) => rest.strip_prefix(self.model())?.strip_prefix(':')?,
+            None => path_of(text)?.strip_prefix(self.collection())?.trim_end_matches('/'),
+        };
+        Uuid::try_parse(id).ok()
+    }
+}
+
+/// The path of a repository's version.
+pub fn version_href(repository: Uuid, number: i64) -> String {
+    let mut href = Kind::Repository.href(repository);
+    let _ = write!(href, "versions/{number}/");
+    href
+}
+
+/// The resource name of a repository's version.
+pub fn version_prn(id: Uuid) -> String {
+    format!("prn:core.repositoryversion:{id}")
+}
+
+/// Reads the path of a version: the repository's id and the number.
+pub fn parse_version(text: &str) -> Option<(Uuid, i64)> {
+    let rest = path_of(text)?.strip_prefix(Kind::Repository.collection())?;
+    let (repository, rest) = rest.split_once("/versions/")?;
+    let number: i64 = rest.trim_end_matches('/').parse().ok()?;
+    Some((Uuid::try_parse(repository).ok()?, number)).filter(|_| number >= 0)
+}
+
+/// What follows [`API_ROOT`] in a path or in a URL.
+fn path_of(text: &str) -> Option<&str> {
+    let path = match text.split_once("://") {
+        Some(("http" | "https", rest)) => &rest[rest.find('/')?..],
+        _ => text,
+    };
+    path.strip_prefix(API_ROOT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        let id = Uuid::from_u128(0x0197_0000_0000_7000_8000_0000_0000_0001);
+        for kind in Kind::ALL {
+            assert_eq!(kind.parse(&kind.href(id)), Some(id));
+            assert_eq!(kind.parse(&kind.prn(id)), Some(id));
+            assert_eq!(
+                kind.parse(&format!("https://host:1/{}", kind.href(id).trim_start_matches('/'))),
+                Some(id)
+            );
+            for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
+                assert_eq!(other.parse(&kind.href(id)), None);
+                assert_eq!(other.parse(&kind.prn(id)), None);
+            }
+        }
+        assert_eq!(parse_version(&version_href(id, 12)), Some((id, 12)));
+        for bad in [
+            "",
+            "/",
+            "x",
+            "/pulp/api/v3/",
+            "/pulp/api/v3/tasks/",
+            "/pulp/api/v3/tasks/../",
+            "prn:core.task:",
+            "prn:",
+        ] {
+            assert_eq!(Kind::Task.parse(bad), None, "{bad}");
+        }
+        assert_eq!(parse_version(&format!("{}versions/-1/", Kind::Repository.href(id))), None);
+    }
+}
