@@ -80,9 +80,6 @@ pub enum JobError {
     /// A filter of the remote cannot be used.
     #[error("the remote's filters cannot be used: {0}")]
     Filter(#[from] NameError),
-    /// What a task has to do is stored in a shape that this version does not know.
-    #[error("the task's fields cannot be read: {0}")]
-    Work(#[from] serde_json::Error),
     /// The code that ran the job panicked.
     #[error("the job ended unexpectedly; the log of the worker has the cause")]
     Panicked,
@@ -125,7 +122,6 @@ impl JobError {
             Self::BlobSize { .. } => "manifest.blob_size",
             Self::NothingFound { .. } => "upstream.not_found",
             Self::Remote { .. } | Self::Filter(_) => "remote.setting",
-            Self::Work(_) => "task.unreadable",
             Self::Panicked => "internal",
         }
     }

@@ -8,13 +8,14 @@ use futures::FutureExt;
 use registry::task::{TaskError, Work};
 use storage::queue::Job;
 use storage::{BlobStore, Catalog, Fence, Outcome, StorageError, Task};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::error::chain;
 use crate::jobs::{self, JobContext};
 use crate::lease::Lease;
 use crate::reports::Reports;
-use crate::running::Running;
+use crate::running::{Entered, Running};
 use crate::stop::StopReason;
 use crate::{JobError, WorkerConfig, backoff};
 
@@ -25,17 +26,23 @@ pub(crate) struct Executor {
     pub(crate) config: WorkerConfig,
     pub(crate) lease: Arc<Lease>,
     pub(crate) running: Arc<Running>,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Executor {
     /// Claims a delivered task and runs it. apalis is told that all went well, whatever happened: the task's row has
     /// the outcome, and a delivery that nobody claimed is repeated by the reconciliation.
     pub(crate) async fn execute(&self, job: Job) {
+        // Listed before it is claimed, so that a shutdown that begins meanwhile finds it.
+        let entered = self.running.enter(job.task);
+        if self.shutdown.is_cancelled() {
+            entered.stop().trip(StopReason::Drain);
+        }
         let fence = Fence { task: job.task, dispatch_no: job.dispatch_no, worker: self.lease.worker() };
         match self.catalog.claim_task(fence.worker, fence.task, fence.dispatch_no).await {
             Ok(Some((task, fence))) => {
                 let span = tracing::info_span!("job", task.id = %task.id, task.name = task.name);
-                self.run(task, fence).instrument(span).await;
+                self.run(task, fence, &entered).instrument(span).await;
             }
             Ok(None) => tracing::debug!(task.id = %job.task, "a stale delivery was ignored"),
             Err(error) => {
@@ -46,8 +53,7 @@ impl Executor {
         }
     }
 
-    async fn run(&self, task: Task, fence: Fence) {
-        let entered = self.running.enter(task.id);
+    async fn run(&self, task: Task, fence: Fence, entered: &Entered) {
         let started = Instant::now();
         let context = JobContext {
             catalog: self.catalog.clone(),
@@ -56,12 +62,13 @@ impl Executor {
             reports: Reports::new(self.catalog.clone(), fence),
         };
         tracing::info!(attempt = task.attempt, "task started");
+        // Should both be ready, the fence settles it.
         let ended = tokio::select! {
             biased;
+            reason = entered.stop().tripped() => Ended::Stopped(reason),
             result = AssertUnwindSafe(perform(&context, task.work.clone())).catch_unwind() => {
                 Ended::Finished(result.unwrap_or(Err(JobError::Panicked)))
             }
-            reason = entered.stop().tripped() => Ended::Stopped(reason),
         };
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &ended {
@@ -142,7 +149,7 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
             jobs::sync_repository::perform(context, repository, remote, mirror).await
         }
         Work::CreateDistribution { distribution, fields } => {
-            jobs::create_distribution::perform(context, distribution, fields).await
+            jobs::create_distribution::perform(context, distribution, &fields).await
         }
         Work::UpdateResource { kind, id, fields } => {
             jobs::update_resource::perform(context, kind, id, &fields).await

@@ -51,13 +51,14 @@ pub async fn run(
         config: config.clone(),
         lease: Arc::clone(&lease),
         running: Arc::clone(&running),
+        shutdown: shutdown.clone(),
     });
     let mut queues = JoinSet::new();
     for queue in JobQueue::ALL {
-        queues.spawn(serve(Arc::clone(&executor), queue, name.clone(), shutdown.clone()));
+        queues.spawn(serve(Arc::clone(&executor), queue, name.clone()));
     }
-    shutdown.cancelled().await;
-    drain(&mut queues, &running, &config).await;
+    while queues.join_next().await.is_some() {}
+    drain(&running, &config).await;
     if running.count() == 0
         && let Err(error) = lease.end().await
     {
@@ -70,97 +71,89 @@ pub async fn run(
 
 /// Waits for the running tasks for the grace period, then hands them back. The lease is kept meanwhile, so that
 /// nobody takes them while they still run.
-async fn drain(queues: &mut JoinSet<()>, running: &Running, config: &WorkerConfig) {
+async fn drain(running: &Running, config: &WorkerConfig) {
     tracing::info!(running = running.count(), "worker takes no more tasks");
-    let all_ended = async |queues: &mut JoinSet<()>| {
-        while queues.join_next().await.is_some() {}
-        // Tasks outlive the apalis worker that took them, if that one broke down.
+    let all_ended = async || {
         while running.count() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    if tokio::time::timeout(config.grace, all_ended(queues)).await.is_ok() {
+    if tokio::time::timeout(config.grace, all_ended()).await.is_ok() {
         return;
     }
     running.stop_all(StopReason::Drain);
-    if tokio::time::timeout(config.lease, all_ended(queues)).await.is_err() {
+    if tokio::time::timeout(config.lease, all_ended()).await.is_err() {
         tracing::error!(
             running = running.count(),
             "tasks could not be handed back; their lease will run out"
         );
     }
-    queues.shutdown().await;
 }
 
 /// Serves one queue until the shutdown, and starts over after a pause whenever apalis gives up.
-async fn serve(executor: Arc<Executor>, queue: JobQueue, name: String, shutdown: CancellationToken) {
-    let config = &executor.config;
-    let concurrency = match queue {
-        JobQueue::Sync => config.concurrency,
-        JobQueue::Short => config.short_concurrency,
-    };
+///
+/// At the shutdown apalis is dropped, not asked to end: it would no longer poll its backend while tasks run, and a
+/// query that it has begun would hold the database's only writing connection until they end, which they could not
+/// without it. The tasks themselves live on, and [`drain`] sees to them.
+async fn serve(executor: Arc<Executor>, queue: JobQueue, name: String) {
+    let shutdown = executor.shutdown.clone();
     let mut start = 0_u64;
     while !shutdown.is_cancelled() {
         // apalis refuses a name that it has seen not long ago.
         let name = format!("{name}-{}-{start}", queue.as_str());
         start += 1;
-        let serving =
-            Serving { executor: Arc::clone(&executor), name, concurrency, shutdown: shutdown.clone() };
         // A task of its own: a panic inside apalis must not end the worker.
-        let backend = executor.catalog.job_backend(queue);
-        match tokio::spawn(serving.until_shutdown(backend)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = chain(&error), "the queue was interrupted"),
-            Err(error) => tracing::error!(%error, "the queue broke down"),
+        let mut apalis = JoinSet::new();
+        apalis.spawn(run_apalis(Arc::clone(&executor), queue, name));
+        tokio::select! {
+            Some(ended) = apalis.join_next() => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(error = chain(&error), "the queue was interrupted"),
+                Err(error) => tracing::error!(%error, "the queue broke down"),
+            },
+            () = shutdown.cancelled() => {
+                apalis.shutdown().await;
+                return;
+            }
         }
-        pause(config.restart_pause, &shutdown).await;
+        tokio::select! {
+            () = tokio::time::sleep(executor.config.restart_pause) => {}
+            () = shutdown.cancelled() => {}
+        }
     }
-}
-
-async fn pause(pause: Duration, shutdown: &CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        () = shutdown.cancelled() => {}
-    }
-}
-
-struct Serving {
-    executor: Arc<Executor>,
-    name: String,
-    concurrency: usize,
-    shutdown: CancellationToken,
 }
 
 /// The two kinds of backend have no common type that apalis would take.
-macro_rules! run_apalis {
-    ($serving:ident, $backend:ident) => {{
-        let Serving { executor, name, concurrency, shutdown } = $serving;
+macro_rules! worker_over {
+    ($backend:ident, $name:ident, $executor:ident, $concurrency:ident) => {{
         let handler = move |job: Job| {
-            let executor = Arc::clone(&executor);
+            let executor = Arc::clone(&$executor);
             async move {
                 executor.execute(job).await;
                 Ok::<(), BoxDynError>(())
             }
         };
-        let worker = WorkerBuilder::new(name)
+        WorkerBuilder::new($name)
             .backend($backend)
-            .concurrency(concurrency)
+            .concurrency($concurrency)
             .parallelize(tokio::spawn)
-            .build(handler);
-        let signal = async move {
-            shutdown.cancelled().await;
-            Ok::<(), ApalisError>(())
-        };
-        worker.run_until(signal).boxed()
+            .build(handler)
+            .run()
+            .boxed()
     }};
 }
 
-impl Serving {
-    fn until_shutdown(self, backend: JobBackend) -> BoxFuture<'static, Result<(), ApalisError>> {
-        let serving = self;
-        match backend {
-            JobBackend::Sqlite(backend) => run_apalis!(serving, backend),
-            JobBackend::Postgres(backend) => run_apalis!(serving, backend),
-        }
+fn run_apalis(
+    executor: Arc<Executor>,
+    queue: JobQueue,
+    name: String,
+) -> BoxFuture<'static, Result<(), ApalisError>> {
+    let concurrency = match queue {
+        JobQueue::Sync => executor.config.concurrency,
+        JobQueue::Short => executor.config.short_concurrency,
+    };
+    match executor.catalog.job_backend(queue) {
+        JobBackend::Sqlite(backend) => worker_over!(backend, name, executor, concurrency),
+        JobBackend::Postgres(backend) => worker_over!(backend, name, executor, concurrency),
     }
 }

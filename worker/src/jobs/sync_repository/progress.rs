@@ -145,7 +145,9 @@ impl Progress {
 /// Names of tags for a text: not more than people read.
 pub(super) fn first_few(tags: &[Tag]) -> String {
     const MOST: usize = 10;
-    let names: Vec<_> = tags.iter().take(MOST).map(Tag::as_str).collect();
+    let mut names: Vec<_> = tags.iter().map(Tag::as_str).collect();
+    names.sort_unstable();
+    names.truncate(MOST);
     let more = tags.len().saturating_sub(MOST);
     if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }

@@ -1,0 +1,195 @@
+//! Tasks and workers: cancellation, drain, sudden death, and the short tasks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use registry::task::{ResourceKind, TaskState, Work};
+use storage::{CancelOutcome, DistributionChanges, NewDistribution};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::faults::{FakeRegistry, Fault};
+use crate::house::{
+    House, NAME, add_remote, add_repository, open, present, quick, submit, submit_sync, until, wait,
+};
+
+fn hold() -> Fault {
+    Fault::Hold { after: 1_000, until: Arc::new(Notify::new()) }
+}
+
+async fn is_running(house: &House, task: Uuid) -> bool {
+    house.catalog.find_task(task).await.unwrap().unwrap().state == TaskState::Running
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_sync_is_canceled_in_the_middle_of_a_blob() {
+    let house = House::new().await;
+    let image = house.fake.add_image(NAME, "1.0", &[&[7; 100_000], b"small"]);
+    house.fake.on("GET", &format!("/blobs/{}", image.layers[0])).inject(hold());
+    let task = submit_sync(&house.catalog, house.repository, house.remote, false).await;
+    until("the other blobs' arrival", async || {
+        let arrived =
+            house.catalog.find_blobs(&[image.config.clone(), image.layers[1].clone()]).await.unwrap();
+        arrived.len() == 2
+    })
+    .await;
+
+    let asked = Instant::now();
+    let mut tx = house.catalog.begin().await.unwrap();
+    assert!(matches!(tx.cancel_task(task).await.unwrap(), CancelOutcome::Canceling(_)));
+    tx.commit().await.unwrap();
+    let task = wait(&house.catalog, task).await;
+
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!((task.state, house.latest().await.number), (TaskState::Canceled, 0));
+    assert!(task.progress.iter().all(|report| report.state == TaskState::Canceled));
+    house.fake.heal();
+    house.sync_to_version(false).await;
+    assert_eq!(house.fake.count("GET", &format!("/blobs/{}", image.layers[1])), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_shuts_down_hands_its_task_to_the_next() {
+    let mut house = House::new().await;
+    let image = house.fake.add_image(NAME, "1.0", &[&[7; 100_000]]);
+    house.fake.on("GET", &format!("/blobs/{}", image.layers[0])).inject(hold());
+    let task = submit_sync(&house.catalog, house.repository, house.remote, false).await;
+    until("the task's start", async || is_running(&house, task).await).await;
+    until("the blob's start", async || house.gets("blobs") == 2).await;
+
+    house.shutdown.cancel();
+    let worker = &mut house.worker;
+    tokio::time::timeout(Duration::from_secs(5), worker).await.unwrap().unwrap().unwrap();
+    let handed_back = house.catalog.find_task(task).await.unwrap().unwrap();
+    assert_eq!((handed_back.state, handed_back.worker), (TaskState::Waiting, None));
+
+    house.fake.heal();
+    house.shutdown = CancellationToken::new();
+    let next = worker::run(house.catalog.clone(), house.blobs.clone(), quick(), house.shutdown.clone());
+    house.worker = tokio::spawn(next);
+    let task = wait(&house.catalog, task).await;
+    assert_eq!((task.state, task.attempt), (TaskState::Completed, 2));
+    assert_eq!(present(&house.latest().await), (1, 1, 2));
+}
+
+#[test]
+fn after_a_sudden_death_only_what_is_missing_is_fetched() {
+    let outer = Runtime::new().unwrap();
+    let fake = outer.block_on(FakeRegistry::start());
+    let folder = tempfile::tempdir().unwrap();
+    let images: Vec<_> = (0..5)
+        .map(|at| fake.add_image(NAME, &format!("v{at}"), &[b"shared", format!("layer {at}").as_bytes()]))
+        .collect();
+    let last = fake.add_image(NAME, "last", &[&[7; 100_000]]);
+    fake.on("GET", &format!("/blobs/{}", last.layers[0])).inject(hold());
+
+    let first_life = Runtime::new().unwrap();
+    let (task, repository) = first_life.block_on(async {
+        let (catalog, blobs) = open(folder.path()).await;
+        tokio::spawn(worker::run(catalog.clone(), blobs.clone(), quick(), CancellationToken::new()));
+        let repository = add_repository(&catalog, "app").await;
+        let remote = add_remote(&catalog, &fake.url(), |_| {}).await;
+        let task = submit_sync(&catalog, repository, remote, false).await;
+        until("the blobs' arrival", async || {
+            let wanted = images.iter().flat_map(|image| &image.layers).chain([&last.config]);
+            for digest in wanted {
+                if blobs.find_size(digest).await.unwrap().is_none() {
+                    return false;
+                }
+            }
+            fake.count("GET", "/blobs/") == 13
+        })
+        .await;
+        (task, repository)
+    });
+    first_life.shutdown_background();
+    fake.heal();
+    fake.forget_requests();
+
+    outer.block_on(async {
+        let (catalog, blobs) = open(folder.path()).await;
+        let shutdown = CancellationToken::new();
+        let worker = tokio::spawn(worker::run(catalog.clone(), blobs.clone(), quick(), shutdown.clone()));
+        let task = wait(&catalog, task).await;
+        assert_eq!((task.state, task.attempt), (TaskState::Completed, 2), "{task:#?}");
+        let version = catalog.find_version(repository, 1).await.unwrap().unwrap();
+        assert_eq!(present(&version), (6, 6, 13));
+        assert_eq!(fake.count("GET", "/blobs/"), 1);
+        shutdown.cancel();
+        worker.await.unwrap().unwrap();
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn syncs_of_one_repository_run_one_after_the_other() {
+    let house = House::new().await;
+    house.fake.add_image(NAME, "1.0", &[b"layer"]);
+    let mut tasks = Vec::new();
+    for _ in 0..4 {
+        tasks.push(submit_sync(&house.catalog, house.repository, house.remote, false).await);
+    }
+    let mut ended = None;
+    for task in tasks {
+        let task = wait(&house.catalog, task).await;
+        assert_eq!(task.state, TaskState::Completed);
+        assert!(task.started_at >= ended);
+        ended = task.finished_at;
+    }
+    assert_eq!((house.latest().await.number, house.gets("blobs")), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_tasks_do_not_wait_for_long_ones() {
+    let house = House::new().await;
+    house.fake.add_image(NAME, "1.0", &[&[7; 100_000]]);
+    house.fake.on("GET", "/blobs/").inject(hold());
+    for at in 0..6 {
+        let repository = add_repository(&house.catalog, &format!("busy {at}")).await;
+        submit_sync(&house.catalog, repository, house.remote, false).await;
+    }
+    let id = Uuid::now_v7();
+    let new = NewDistribution {
+        name: "app".into(),
+        base_path: "app".into(),
+        repository: Some(house.repository),
+        ..NewDistribution::default()
+    };
+    let tx = house.catalog.begin().await.unwrap();
+    let fields = tx.seal(&new).unwrap();
+    drop(tx);
+    let work = Work::CreateDistribution { distribution: id, fields };
+    let task = wait(&house.catalog, submit(&house.catalog, work, id).await).await;
+    assert_eq!(task.state, TaskState::Completed, "{task:#?}");
+    assert_eq!(task.created_resources[0].prn, format!("prn:container.containerdistribution:{id}"));
+
+    let changes = DistributionChanges { private: Some(true), ..DistributionChanges::default() };
+    let tx = house.catalog.begin().await.unwrap();
+    let fields = tx.seal(&changes).unwrap();
+    drop(tx);
+    let work = Work::UpdateResource { kind: ResourceKind::Distribution, id, fields };
+    wait(&house.catalog, submit(&house.catalog, work, id).await).await;
+    assert!(house.catalog.find_distribution(id).await.unwrap().unwrap().private);
+
+    let work = Work::DeleteResource { kind: ResourceKind::Distribution, id };
+    let task = wait(&house.catalog, submit(&house.catalog, work.clone(), id).await).await;
+    assert_eq!(task.state, TaskState::Completed);
+    assert!(house.catalog.find_distribution(id).await.unwrap().is_none());
+    let task = wait(&house.catalog, submit(&house.catalog, work, id).await).await;
+    assert_eq!(task.error.unwrap().code, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_deleted_by_a_task() {
+    let house = House::new().await;
+    house.fake.add_image(NAME, "1.0", &[b"one"]);
+    house.sync_to_version(false).await;
+    house.fake.add_image(NAME, "2.0", &[b"two"]);
+    house.sync_to_version(false).await;
+    let work = Work::DeleteVersion { repository: house.repository, number: 1 };
+    let task = wait(&house.catalog, submit(&house.catalog, work, house.repository).await).await;
+    assert_eq!(task.state, TaskState::Completed, "{task:#?}");
+    assert_eq!(house.catalog.find_version(house.repository, 1).await.unwrap(), None);
+    assert_eq!(house.tags().await.len(), 2);
+}
