@@ -1,0 +1,53 @@
+//! `entrepot mirror`: makes a repository, a remote and a distribution of an image reference, syncs, and serves.
+
+mod follow;
+mod prepare;
+mod progress;
+mod request;
+mod summary;
+
+use tokio_util::sync::CancellationToken;
+
+pub use request::{MirrorRequest, Upstream};
+pub use summary::Mirrored;
+
+use crate::cli::MirrorArgs;
+use crate::service::{Service, stop_on_signals};
+use crate::{Error, Settings};
+
+/// `entrepot mirror`
+pub async fn run(settings: &Settings, args: MirrorArgs) -> Result<(), Error> {
+    let stop = stop_on_signals()?;
+    let once = args.once;
+    let request = MirrorRequest::from_args(args)?;
+    let service = Service::start(settings).await?;
+    let mirrored = match mirror(&service, &request, &stop).await {
+        Ok(mirrored) => mirrored,
+        Err(error) => {
+            service.stop().await?;
+            return Err(error);
+        }
+    };
+    println!("{}", mirrored.sentence());
+    if let Some(reference) = mirrored.example(request.reference.as_ref()) {
+        println!("Pull it:\n  {}", service.place.pull_command(&request.name, &reference));
+    }
+    if once {
+        return service.stop().await;
+    }
+    println!("Serving on {}; end with Ctrl-C.", service.place.url());
+    service.run_until(&stop).await
+}
+
+/// Syncs what is asked for on a running service, and shows how far it is. When `stop` comes, the sync is canceled.
+pub async fn mirror(
+    service: &Service,
+    request: &MirrorRequest,
+    stop: &CancellationToken,
+) -> Result<Mirrored, Error> {
+    let prepared = prepare::prepare(&service.catalog, request).await?;
+    let started = tokio::time::Instant::now();
+    let task = follow::follow(&service.catalog, request, prepared.task, stop).await?;
+    let repository = prepared.repository;
+    Mirrored::read(&service.catalog, request, repository, &task, started.elapsed()).await
+}

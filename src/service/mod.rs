@@ -1,0 +1,148 @@
+//! The service: the HTTP surfaces and the worker on one catalog and one blob store, in one process.
+
+mod folder;
+mod place;
+mod signals;
+mod stores;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use server::{AppState, ServerConfig};
+use storage::{BlobStore, Catalog};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use worker::WorkerConfig;
+
+pub use folder::FolderLock;
+pub use place::Place;
+pub use signals::stop_on_signals;
+pub use stores::{Stores, open_catalog};
+
+use crate::{Error, Settings, telemetry};
+
+/// The user that the first start makes.
+pub const ADMIN: &str = "admin";
+
+/// How long the database may take to close when everything else has ended.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    /// The catalog that it works on.
+    pub catalog: Catalog,
+    /// The blobs that it works on.
+    pub blobs: BlobStore,
+    /// Where it is reached.
+    pub place: Place,
+    parts: JoinSet<Result<&'static str, Error>>,
+    shutdown: CancellationToken,
+    _lock: FolderLock,
+}
+
+/// `entrepot serve`
+pub async fn run(settings: &Settings) -> Result<(), Error> {
+    let stop = stop_on_signals()?;
+    let service = Service::start(settings).await?;
+    let url = service.place.url();
+    if telemetry::is_for_people(settings) {
+        eprintln!("Entrepot is ready: {url}");
+    } else {
+        tracing::info!(url, "Entrepot is ready: {url}");
+    }
+    service.run_until(&stop).await
+}
+
+impl Service {
+    /// Opens the stores and starts all parts.
+    pub async fn start(settings: &Settings) -> Result<Self, Error> {
+        let stores = Stores::open(settings).await?;
+        Self::start_on(settings, stores).await
+    }
+
+    /// Starts all parts on stores that are open.
+    pub async fn start_on(settings: &Settings, stores: Stores) -> Result<Self, Error> {
+        let Stores { catalog, blobs, lock, .. } = stores;
+        let listener = listen(settings).await?;
+        let address = listener.local_addr().map_err(Error::Serving)?;
+        let state = AppState::new(catalog.clone(), blobs.clone(), Arc::new(server_config(settings))).await?;
+        let shutdown = CancellationToken::new();
+        let mut parts = JoinSet::new();
+        let serving = server::serve(state, listener, shutdown.clone());
+        parts.spawn(async { serving.await.map(|()| "server").map_err(Error::Serving) });
+        let config =
+            WorkerConfig { concurrency: settings.worker_concurrency.value, ..WorkerConfig::default() };
+        let working = worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone());
+        parts.spawn(async { Ok(working.await.map(|()| "worker")?) });
+        let public_url = settings.public_url.as_ref().map(|url| url.value.clone());
+        Ok(Self { catalog, blobs, place: Place::new(address, public_url), parts, shutdown, _lock: lock })
+    }
+
+    /// Goes on until `stop`, then ends in order. Ends with an error if a part does not go on so long.
+    pub async fn run_until(mut self, stop: &CancellationToken) -> Result<(), Error> {
+        let ended = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = self.parts.join_next() => ended,
+        };
+        let stopped = self.stop().await;
+        match ended {
+            None => stopped,
+            Some(Ok(Ok(part))) => Err(Error::Ended(part)),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(_)) => Err(Error::Ended("service")),
+        }
+    }
+
+    /// Accepts nothing more, lets requests finish, hands tasks back, and closes the catalog.
+    pub async fn stop(mut self) -> Result<(), Error> {
+        self.shutdown.cancel();
+        let mut outcome = Ok(());
+        while let Some(ended) = self.parts.join_next().await {
+            match ended {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => outcome = Err(error),
+                Err(_) => outcome = Err(Error::Ended("service")),
+            }
+        }
+        if tokio::time::timeout(CLOSE_PATIENCE, self.catalog.close()).await.is_err() {
+            tracing::warn!("the database took too long to close");
+        }
+        outcome
+    }
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, Error> {
+    let address = settings.listen.value;
+    let from = settings.listen.source.clone();
+    let listener = TcpListener::bind(address).await.map_err(|source| {
+        if source.kind() == std::io::ErrorKind::AddrInUse {
+            Error::AddressTaken { address, from }
+        } else {
+            Error::Listen { address, from, source }
+        }
+    })?;
+    if !is_loopback(address) {
+        tracing::warn!(
+            address = %address,
+            "{address} can be reached from other machines, by plain HTTP: put a proxy with TLS before it"
+        );
+    }
+    Ok(listener)
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+fn server_config(settings: &Settings) -> ServerConfig {
+    ServerConfig {
+        public_url: settings.public_url.as_ref().map(|url| url.value.clone()),
+        token_auth: settings.token_auth.value,
+        anonymous_catalog: settings.anonymous_catalog.value,
+        shutdown_grace: settings.shutdown_grace.value,
+        ..ServerConfig::default()
+    }
+}
