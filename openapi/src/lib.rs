@@ -1,1 +1,16 @@
-//! The management API's document: its objects, hrefs and the forms that clients read.
+//! The management API's document: its objects, its filters and the two forms that clients read.
+//!
+//! The objects are poem-openapi's types, so the document cannot differ from what is sent. This crate knows no
+//! storage: `server` fills the objects, and reads the same filter tables that the document declares.
+
+pub mod document;
+pub mod filters;
+pub mod objects;
+mod payload;
+
+pub use payload::{Json, Moment};
+
+/// The version of Pulp's core that this API is compatible with; clients choose what to use by it.
+pub const CORE_VERSION: &str = "3.123.1";
+/// The version of Pulp's container plugin that this API is compatible with.
+pub const CONTAINER_VERSION: &str = "2.30.0";

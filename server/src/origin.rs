@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use poem::Request;
 use poem::http::header;
+use poem::{FromRequest, Request, RequestBody};
 
 use crate::{AppState, ServerError};
 
@@ -35,6 +35,16 @@ impl PublicOrigin {
     }
 }
 
+/// What clients put before a name when they pull: host and port.
+pub(crate) struct PullHost(pub(crate) String);
+
+impl<'a> FromRequest<'a> for PullHost {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let state = request.data::<AppState>().expect("the state is set where the routes are built");
+        Ok(Self(Origin::of(state, request).host.into_owned()))
+    }
+}
+
 /// The scheme and host for one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origin<'a> {
@@ -54,7 +64,12 @@ impl<'a> Origin<'a> {
 
     /// Where tokens are issued.
     pub(crate) fn token_realm(&self) -> String {
-        format!("{}://{}/token/", self.scheme, self.host)
+        format!("{}/token/", self.base())
+    }
+
+    /// `scheme://host[:port]`
+    pub(crate) fn base(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
     }
 }
 

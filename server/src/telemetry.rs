@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use poem::{Endpoint, Request, Response, Result};
+use poem::{Endpoint, FromRequest, Request, RequestBody, Response, Result};
 use tracing::Instrument as _;
 
 const HEADER: HeaderName = HeaderName::from_static("correlation-id");
@@ -31,6 +31,12 @@ impl CorrelationId {
 
     fn fresh_text() -> String {
         uuid::Builder::from_random_bytes(rand::random()).into_uuid().simple().to_string()
+    }
+}
+
+impl<'a> FromRequest<'a> for CorrelationId {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(Self::of_request(request))
     }
 }
 

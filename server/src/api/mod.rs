@@ -1,6 +1,94 @@
-//! The management API.
+//! The management API: folder = URL, file = verb.
+//!
+//! A handler parses, authorises, does one transaction, responds. What long work it starts is a task.
 
-/// Every route under `/pulp/api/v3`.
-pub fn routes(_: crate::state::AppState) -> poem::Route {
-    poem::Route::new()
+mod auth;
+mod body;
+mod content;
+mod contract;
+mod distributions;
+mod docs;
+mod error;
+mod fields;
+mod filter;
+mod generic;
+mod label_select;
+mod labels;
+mod page;
+mod q;
+mod remotes;
+mod repositories;
+mod status;
+mod submit;
+mod tasks;
+mod update;
+mod workers;
+
+use poem::{Endpoint, EndpointExt, Response, Route};
+use poem_openapi::{OpenApiService, Tags};
+
+use crate::AppState;
+
+/// How the document groups operations.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Repositories, and syncing them.
+    #[oai(rename = "Repositories: Container")]
+    Repositories,
+    /// Immutable states of repositories.
+    #[oai(rename = "Repositories: Container Versions")]
+    Versions,
+    /// Where content is copied from.
+    #[oai(rename = "Remotes: Container")]
+    Remotes,
+    /// The names that content is served under.
+    #[oai(rename = "Distributions: Container")]
+    Distributions,
+    /// Blobs, manifests and tags.
+    #[oai(rename = "Content: Container")]
+    Content,
+    /// Asynchronous work.
+    Tasks,
+    /// Those who do it.
+    Workers,
+    /// The state of the installation.
+    Status,
+}
+
+type Operations = (
+    (status::Operations, generic::Operations, tasks::Operations, workers::Operations),
+    (
+        repositories::Operations,
+        repositories::versions::Operations,
+        remotes::Operations,
+        distributions::Operations,
+    ),
+    (content::blobs::Operations, content::manifests::Operations, content::tags::Operations),
+);
+
+fn service() -> OpenApiService<Operations, ()> {
+    let operations = (
+        (status::Operations, generic::Operations, tasks::Operations, workers::Operations),
+        (
+            repositories::Operations,
+            repositories::versions::Operations,
+            remotes::Operations,
+            distributions::Operations,
+        ),
+        (content::blobs::Operations, content::manifests::Operations, content::tags::Operations),
+    );
+    OpenApiService::new(operations, "Entrepot", env!("CARGO_PKG_VERSION"))
+        .description("Mirrors and hosts container images. Compatible with Pulp's API.")
+}
+
+/// Everything under `/pulp/api/v3`.
+pub(crate) fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'static {
+    let service = service();
+    let documents = docs::Documents::of(&service);
+    let routes = Route::new()
+        .at("/docs/api.json", docs::json(documents.clone()))
+        .at("/docs/", docs::page(documents.clone()))
+        .at("/docs", docs::page(documents))
+        .nest("/", service);
+    contract::Contract(routes.data(state))
 }

@@ -123,6 +123,12 @@ macro_rules! remote_types {
             }
         }
 
+        impl NewRemote {
+            fn from_remote(remote: Remote) -> Self {
+                Self { $($name: remote.$name,)* secrets: remote.secrets }
+            }
+        }
+
         impl Remote {
             fn from_new(id: Uuid, now: Timestamp, new: NewRemote) -> Self {
                 Self { id, created: now, updated: now, $($name: new.$name,)* secrets: new.secrets }
@@ -199,6 +205,15 @@ impl Default for NewRemote {
             sigstore: None,
             secrets: RemoteSecrets::default(),
         }
+    }
+}
+
+impl NewRemote {
+    /// A remote with everything that `changes` says, and what is usual for the rest.
+    pub fn from_changes(changes: RemoteChanges) -> Self {
+        let mut remote = Remote::from_new(Uuid::nil(), Timestamp::from_micros(0), Self::default());
+        changes.apply(&mut remote);
+        Self::from_remote(remote)
     }
 }
 

@@ -1,0 +1,31 @@
+//! The objects of the API, with the field names that Pulp's clients know.
+//!
+//! Answers are built by `server`. Requests are declared here for the document only: `server` reads their bodies field
+//! by field, so that every error names its field.
+
+mod content;
+mod distribution;
+mod page;
+mod remote;
+mod repository;
+mod status;
+mod task;
+
+pub use content::{BlobResponse, ManifestResponse, TagResponse};
+pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
+pub use page::{Page, Pageable};
+pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};
+pub use repository::{
+    ContentCount, ContentSummary, PatchedRepository, Repository, RepositoryResponse,
+    RepositoryVersionResponse, SyncRepository,
+};
+pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
+pub use task::{
+    AsyncOperation, CancelTask, ProgressReport, SetLabel, SetLabelResponse, TaskErrorDocument, TaskResponse,
+    UnsetLabel, UnsetLabelResponse, WorkerResponse,
+};
+
+/// A JSON value of any shape.
+pub type AnyJson = poem_openapi::types::Any<serde_json::Value>;
+/// Labels and annotations.
+pub type Labels = std::collections::BTreeMap<String, String>;

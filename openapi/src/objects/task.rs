@@ -1,0 +1,165 @@
+//! Tasks, workers, and the small objects around them.
+
+use poem_openapi::Object;
+
+use super::{AnyJson, Labels, Pageable};
+use crate::Moment;
+
+/// The task that was started.
+#[derive(Debug, Object)]
+#[oai(rename = "AsyncOperationResponse")]
+pub struct AsyncOperation {
+    /// Path of the task.
+    pub task: String,
+}
+
+/// What a task was asked to become.
+#[derive(Debug, Object)]
+#[oai(rename = "PatchedTaskCancel")]
+pub struct CancelTask {
+    /// Only canceled.
+    pub state: String,
+}
+
+/// One line of progress.
+#[derive(Debug, Object)]
+#[oai(rename = "ProgressReportResponse")]
+pub struct ProgressReport {
+    /// For people.
+    pub message: String,
+    /// For programs.
+    pub code: String,
+    /// How this part stands.
+    pub state: String,
+    /// How much there is, once that is known.
+    pub total: Option<i64>,
+    /// How much is done.
+    pub done: i64,
+    /// What follows the numbers.
+    pub suffix: Option<String>,
+}
+
+/// Why a task failed.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskError")]
+pub struct TaskErrorDocument {
+    /// One sentence with the cause.
+    pub description: String,
+    /// A stable word for the kind of cause.
+    pub reason: String,
+    /// Always null.
+    pub traceback: Option<String>,
+}
+
+/// A task.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskResponse")]
+pub struct TaskResponse {
+    /// Path of this task.
+    pub pulp_href: String,
+    /// Resource name.
+    pub prn: String,
+    /// When it was accepted.
+    pub pulp_created: Moment,
+    /// When it last changed.
+    pub pulp_last_updated: Moment,
+    /// waiting, running, completed, failed, canceled or canceling.
+    pub state: String,
+    /// Its kind.
+    pub name: String,
+    /// The correlation id of the request that asked for it.
+    pub logging_cid: String,
+    /// Who asked for it.
+    pub created_by: Option<String>,
+    /// When its resources were free.
+    pub unblocked_at: Option<Moment>,
+    /// When a worker first took it.
+    pub started_at: Option<Moment>,
+    /// When it ended.
+    pub finished_at: Option<Moment>,
+    /// Why it failed, or why it is tried again.
+    pub error: Option<TaskErrorDocument>,
+    /// The worker that has it.
+    pub worker: Option<String>,
+    /// Always null.
+    pub parent_task: Option<String>,
+    /// Always empty.
+    pub child_tasks: Vec<String>,
+    /// Always null.
+    pub task_group: Option<String>,
+    /// How far it is.
+    pub progress_reports: Vec<ProgressReport>,
+    /// Paths of what it made.
+    pub created_resources: Vec<String>,
+    /// Resource names of what it made.
+    pub created_resource_prns: Vec<String>,
+    /// Resource names of what it reserves; shared ones are marked.
+    pub reserved_resources_record: Vec<String>,
+    /// What it gave.
+    pub result: Option<AnyJson>,
+    /// Always v3.
+    pub pulp_api_version: String,
+}
+
+/// A worker.
+#[derive(Debug, Object)]
+#[oai(rename = "WorkerResponse")]
+pub struct WorkerResponse {
+    /// Path of this worker.
+    pub pulp_href: String,
+    /// Resource name.
+    pub prn: String,
+    /// When it started.
+    pub pulp_created: Moment,
+    /// When it last renewed its lease.
+    pub pulp_last_updated: Moment,
+    /// Its process and host.
+    pub name: String,
+    /// When it last renewed its lease.
+    pub last_heartbeat: Moment,
+    /// Versions of what it runs.
+    pub versions: Labels,
+    /// A task that it has.
+    pub current_task: Option<String>,
+}
+
+/// A label to set.
+#[derive(Debug, Object)]
+#[oai(rename = "SetLabel")]
+pub struct SetLabel {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: Option<String>,
+}
+
+/// The label that was set.
+#[derive(Debug, Object)]
+#[oai(rename = "SetLabelResponse")]
+pub struct SetLabelResponse {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A label to remove.
+#[derive(Debug, Object)]
+#[oai(rename = "UnsetLabel")]
+pub struct UnsetLabel {
+    /// Its key.
+    pub key: String,
+}
+
+/// The label that was removed.
+#[derive(Debug, Object)]
+#[oai(rename = "UnsetLabelResponse")]
+pub struct UnsetLabelResponse {
+    /// Its key.
+    pub key: String,
+    /// The value that it had.
+    pub value: Option<String>,
+}
+
+impl Pageable for TaskResponse {}
+impl Pageable for WorkerResponse {}

@@ -1,0 +1,39 @@
+//! Starting tasks: the task is accepted in the transaction that checked what it will do.
+
+use openapi::Json;
+use openapi::objects::AsyncOperation;
+use poem_openapi::ApiResponse;
+use registry::href::Kind;
+use registry::task::{Reservation, Work};
+use storage::{NewTask, StorageError, Tx, User};
+
+use crate::telemetry::CorrelationId;
+
+/// A task was started.
+#[derive(ApiResponse)]
+pub(crate) enum Accepted {
+    /// The task.
+    #[oai(status = 202)]
+    Accepted(Json<AsyncOperation>),
+}
+
+/// Who asks for a task, and in which request.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) cid: &'a CorrelationId,
+}
+
+/// Submits `work` and commits.
+pub(crate) async fn submit(
+    mut tx: Tx,
+    asker: Asker<'_>,
+    work: Work,
+    reservations: Vec<Reservation>,
+) -> Result<AsyncOperation, StorageError> {
+    let new =
+        NewTask { work, reservations, created_by: Some(asker.user.id), correlation_id: asker.cid.0.clone() };
+    let id = tx.submit(new).await?;
+    tx.commit().await?;
+    Ok(AsyncOperation { task: Kind::Task.href(id) })
+}
