@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-const LONGEST: Duration = Duration::from_secs(10 * 60);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Doubles with each attempt (the first is 1) and varies by a quarter either way, so that many tasks that
 /// failed together don't come back together.

@@ -115,7 +115,7 @@ impl Executor {
             match told {
                 Ok(()) | Err(StorageError::Fenced) => return,
                 Err(error) => {
-                    tracing::error!(error = chain(&error), "the end of a task could not be written yet")
+                    tracing::error!(error = chain(&error), "the end of a task could not be written yet");
                 }
             }
             tokio::time::sleep(pause).await;

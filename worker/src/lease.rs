@@ -122,3 +122,36 @@ fn ticks(period: Duration) -> tokio::time::Interval {
 pub(crate) async fn hold(lease: Arc<Lease>, config: WorkerConfig, running: Arc<Running>) {
     tokio::join!(lease.keep(&config, &running), lease.watch(&config, &running));
 }
+
+#[cfg(test)]
+mod tests {
+    use registry::Clock;
+    use storage::{CatalogConfig, SecretKey};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_watchdog_ends_tasks_before_the_lease_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = CatalogConfig {
+            database_url: format!("sqlite:{}", folder.path().join("catalog").display()),
+            secret_key: SecretKey::generate(),
+            max_connections: 1,
+        };
+        let catalog = Catalog::connect(config, Clock::system()).await.unwrap();
+        catalog.migrate().await.unwrap();
+        let lease = Lease::register(catalog, "worker").await.unwrap();
+        let running = Arc::new(Running::default());
+        let entered = running.enter(Uuid::now_v7());
+        // Nobody renews.
+        let config = WorkerConfig { lease: Duration::from_millis(300), ..WorkerConfig::default() };
+        let started = Instant::now();
+        let reason = tokio::select! {
+            reason = entered.stop().tripped() => reason,
+            () = lease.watch(&config, &running) => unreachable!("it watches for ever"),
+        };
+        assert_eq!(reason, StopReason::LeaseLost);
+        let waited = started.elapsed();
+        assert!(waited >= Duration::from_millis(150) && waited < config.lease, "{waited:?}");
+    }
+}

@@ -30,7 +30,7 @@ async fn children_of_an_index_come_by_digest_once() {
     assert_eq!(house.fake.count("GET", &format!("/manifests/{}", one.manifest)), 1);
     assert_eq!(house.fake.count("GET", &format!("/manifests/{}", two.manifest)), 1);
     assert_eq!((house.gets("manifests"), house.gets("blobs")), (4, 5));
-    let known = house.catalog.find_manifests(&[one.manifest.clone()]).await.unwrap();
+    let known = house.catalog.find_manifests(std::slice::from_ref(&one.manifest)).await.unwrap();
     assert_eq!(known[&one.manifest].bytes, one.manifest_bytes);
 }
 

@@ -7,7 +7,7 @@ use registry::task::TaskState;
 use tokio::sync::Notify;
 
 use crate::faults::Fault;
-use crate::house::{House, NAME, present, submit_sync, wait};
+use crate::house::{House, NAME, large, present, submit_sync, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_with_another_digest_is_refused() {
@@ -92,7 +92,7 @@ async fn a_refusal_is_not_tried_again_and_hides_the_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_stops_the_other_transfers() {
     let house = House::new().await;
-    let slow = house.fake.add_image(NAME, "slow", &[&[7; 100_000]]);
+    let slow = house.fake.add_image(NAME, "slow", &[&large()]);
     let bad = house.fake.add_image(NAME, "bad", &[b"bad layer"]);
     let hold = Fault::Hold { after: 1_000, until: Arc::new(Notify::new()) };
     house.fake.on("GET", &format!("/blobs/{}", slow.layers[0])).inject(hold);

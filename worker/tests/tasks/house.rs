@@ -23,6 +23,11 @@ pub(crate) const NAME: &str = "library/app";
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A layer that takes more than one piece.
+pub(crate) fn large() -> Vec<u8> {
+    vec![7; 100_000]
+}
+
 /// Quick, so that tests are.
 pub(crate) fn quick() -> WorkerConfig {
     WorkerConfig {
@@ -184,10 +189,11 @@ pub(crate) async fn submit_sync(catalog: &Catalog, repository: Uuid, remote: Uui
 
 pub(crate) async fn wait(catalog: &Catalog, task: Uuid) -> Task {
     let waited = tokio::time::timeout(PATIENCE, catalog.wait_for_task(task)).await;
-    match waited {
-        Ok(task) => task.unwrap(),
-        Err(_) => panic!("the task does not end: {:#?}", catalog.find_task(task).await),
-    }
+    let Ok(task) = waited else {
+        let task = catalog.find_task(task).await;
+        unreachable!("the task does not end: {task:#?}");
+    };
+    task.unwrap()
 }
 
 /// Waits until `condition` holds.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::faults::{FakeRegistry, Fault};
 use crate::house::{
-    House, NAME, add_remote, add_repository, open, present, quick, submit, submit_sync, until, wait,
+    House, NAME, add_remote, add_repository, large, open, present, quick, submit, submit_sync, until, wait,
 };
 
 fn hold() -> Fault {
@@ -26,7 +26,7 @@ async fn is_running(house: &House, task: Uuid) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_sync_is_canceled_in_the_middle_of_a_blob() {
     let house = House::new().await;
-    let image = house.fake.add_image(NAME, "1.0", &[&[7; 100_000], b"small"]);
+    let image = house.fake.add_image(NAME, "1.0", &[&large(), b"small"]);
     house.fake.on("GET", &format!("/blobs/{}", image.layers[0])).inject(hold());
     let task = submit_sync(&house.catalog, house.repository, house.remote, false).await;
     until("the other blobs' arrival", async || {
@@ -53,7 +53,7 @@ async fn a_running_sync_is_canceled_in_the_middle_of_a_blob() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_shuts_down_hands_its_task_to_the_next() {
     let mut house = House::new().await;
-    let image = house.fake.add_image(NAME, "1.0", &[&[7; 100_000]]);
+    let image = house.fake.add_image(NAME, "1.0", &[&large()]);
     house.fake.on("GET", &format!("/blobs/{}", image.layers[0])).inject(hold());
     let task = submit_sync(&house.catalog, house.repository, house.remote, false).await;
     until("the task's start", async || is_running(&house, task).await).await;
@@ -82,7 +82,7 @@ fn after_a_sudden_death_only_what_is_missing_is_fetched() {
     let images: Vec<_> = (0..5)
         .map(|at| fake.add_image(NAME, &format!("v{at}"), &[b"shared", format!("layer {at}").as_bytes()]))
         .collect();
-    let last = fake.add_image(NAME, "last", &[&[7; 100_000]]);
+    let last = fake.add_image(NAME, "last", &[&large()]);
     fake.on("GET", &format!("/blobs/{}", last.layers[0])).inject(hold());
 
     let first_life = Runtime::new().unwrap();
@@ -143,7 +143,7 @@ async fn syncs_of_one_repository_run_one_after_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn short_tasks_do_not_wait_for_long_ones() {
     let house = House::new().await;
-    house.fake.add_image(NAME, "1.0", &[&[7; 100_000]]);
+    house.fake.add_image(NAME, "1.0", &[&large()]);
     house.fake.on("GET", "/blobs/").inject(hold());
     for at in 0..6 {
         let repository = add_repository(&house.catalog, &format!("busy {at}")).await;
@@ -192,4 +192,24 @@ async fn a_version_is_deleted_by_a_task() {
     assert_eq!(task.state, TaskState::Completed, "{task:#?}");
     assert_eq!(house.catalog.find_version(house.repository, 1).await.unwrap(), None);
     assert_eq!(house.tags().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lost_its_lease_gives_its_task_up_and_starts_over() {
+    let house = House::new().await;
+    let image = house.fake.add_image(NAME, "1.0", &[&large()]);
+    house.fake.on("GET", &format!("/blobs/{}", image.layers[0])).nth(1).inject(hold());
+    let task = submit_sync(&house.catalog, house.repository, house.remote, false).await;
+    until("the blob's start", async || house.gets("blobs") == 2).await;
+    let before = house.catalog.find_task(task).await.unwrap().unwrap().worker.unwrap();
+
+    // As if it had been frozen for longer than its lease.
+    house.catalog.unregister_worker(before).await.unwrap();
+    let task = wait(&house.catalog, task).await;
+
+    assert_eq!((task.state, task.attempt), (TaskState::Completed, 2), "{task:#?}");
+    assert_eq!(house.fake.count("GET", &format!("/blobs/{}", image.layers[0])), 2);
+    assert_eq!(present(&house.latest().await), (1, 1, 2));
+    let workers = house.catalog.list_workers(&storage::ListQuery::default()).await.unwrap().items;
+    assert!(workers.iter().all(|worker| worker.id != before) && workers.len() == 1, "{workers:#?}");
 }

@@ -55,7 +55,7 @@ impl Configs {
     }
 
     /// Takes a configuration that was read; gives the manifests that waited for it.
-    pub(super) fn known(&mut self, digest: Digest, config: ImageConfig) -> Vec<NewManifest> {
+    pub(super) fn known(&mut self, digest: Digest, config: &ImageConfig) -> Vec<NewManifest> {
         let waiting = match self.states.insert(digest, State::Known(config.clone())) {
             Some(State::Waiting(manifests)) => manifests,
             Some(State::Known(_)) | None => Vec::new(),

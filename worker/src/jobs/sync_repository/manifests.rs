@@ -25,11 +25,11 @@ impl Walk {
 
     pub(super) fn take_fetched(
         &mut self,
-        reference: Reference,
+        reference: &Reference,
         depth: usize,
         fetched: Option<FetchedManifest>,
     ) -> Result<(), JobError> {
-        let is_wanted = match (&reference, &fetched) {
+        let is_wanted = match (reference, &fetched) {
             (Reference::Tag(tag), None) => {
                 self.tag_is_missing(tag.clone());
                 return Ok(());

@@ -47,9 +47,10 @@ pub(super) async fn publish(
     };
     tx.finish_task(&context.fence, outcome).await?;
     tx.commit().await?;
-    match version {
-        Some(version) => tracing::info!(version = version.number, "version published"),
-        None => tracing::info!("nothing has changed"),
+    if let Some(version) = version {
+        tracing::info!(version = version.number, "version published");
+    } else {
+        tracing::info!("nothing has changed");
     }
     Ok(())
 }

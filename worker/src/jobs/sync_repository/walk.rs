@@ -187,7 +187,7 @@ impl Walk {
             }
             Arrival::Manifest { reference, depth, fetched } => {
                 self.asking -= 1;
-                self.take_fetched(reference, depth, fetched)
+                self.take_fetched(&reference, depth, fetched)
             }
             Arrival::Blob { wanted, size_bytes } => {
                 self.fetching -= 1;
@@ -198,7 +198,7 @@ impl Walk {
                 Ok(())
             }
             Arrival::Config(digest, config) => {
-                for manifest in self.configs.known(digest, config) {
+                for manifest in self.configs.known(digest, &config) {
                     self.recorder.add_manifest(manifest);
                 }
                 Ok(())
