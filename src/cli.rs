@@ -1,5 +1,7 @@
 //! The command line: commands and flags. What they mean together with environment and file is `settings`.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these comments as they are, so they hold no marks")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -12,7 +14,7 @@ use crate::settings::{Flags, keys};
 /// Without a command it serves. Every setting can be given as a flag, as an environment variable, or in a TOML
 /// file under the flag's name with underscores; flags win over the environment, and that over the file.
 #[derive(Debug, Parser)]
-#[command(name = "entrepot", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "entrepot", version, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -35,7 +37,7 @@ pub enum Command {
     Config,
     /// Give the user admin a new password and print it (also while the service runs)
     ///
-    /// The password is taken from `ENTREPOT_ADMIN_PASSWORD` if that is set, and is generated otherwise.
+    /// The password is taken from ENTREPOT_ADMIN_PASSWORD if that is set, and is generated otherwise.
     ResetAdminPassword,
     /// Bring the database up to date, which every start does too
     Migrate,
@@ -48,7 +50,7 @@ pub struct MirrorArgs {
     /// What to mirror: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], such as docker.io/library/alpine
     ///
     /// The host is docker.io unless one is given. Hosts on this machine are asked by plain HTTP, others by
-    /// HTTPS; `http://HOST/REPOSITORY` or `https://HOST/REPOSITORY` says which.
+    /// HTTPS; http://HOST/REPOSITORY or https://HOST/REPOSITORY says which.
     pub image: ImageReference,
     /// Tags to take, with the wildcards * and ?; all tags if none are given
     #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
@@ -70,7 +72,7 @@ pub struct MirrorArgs {
     pub username: Option<String>,
     /// Read the password at the upstream registry from the standard input
     ///
-    /// It can be given in the variable `ENTREPOT_UPSTREAM_PASSWORD` instead.
+    /// It can be given in the variable ENTREPOT_UPSTREAM_PASSWORD instead.
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
     /// Accept any certificate of the upstream registry
@@ -93,47 +95,47 @@ pub struct DemoArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingFlags {
-    /// Where everything is kept [env: `ENTREPOT_DATA_DIR`] [default: ./entrepot-data]
+    /// Where everything is kept [env: ENTREPOT_DATA_DIR] [default: ./entrepot-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub data_dir: Option<String>,
     /// The address to answer on; others than loopback ones are reachable from outside
-    /// [env: `ENTREPOT_LISTEN`] [default: 127.0.0.1:24817]
+    /// [env: ENTREPOT_LISTEN] [default: 127.0.0.1:24817]
     #[arg(long, global = true, value_name = "IP:PORT")]
     pub listen: Option<String>,
-    /// Where clients reach the service, when that is another address [env: `ENTREPOT_PUBLIC_URL`]
+    /// Where clients reach the service, when that is another address [env: ENTREPOT_PUBLIC_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
-    /// sqlite:PATH or postgres://… [env: `ENTREPOT_DATABASE_URL`] [default: SQLite in the data folder]
+    /// sqlite:PATH or postgres://… [env: ENTREPOT_DATABASE_URL] [default: SQLite in the data folder]
     #[arg(long, global = true, value_name = "URL")]
     pub database_url: Option<String>,
-    /// Connections to the database at most [env: `ENTREPOT_DATABASE_CONNECTIONS`] [default: 8]
+    /// Connections to the database at most [env: ENTREPOT_DATABASE_CONNECTIONS] [default: 8]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub database_connections: Option<String>,
     /// The key that stored secrets are sealed with, made if it is missing
-    /// [env: `ENTREPOT_SECRET_KEY_FILE`] [default: secret.key in the data folder]
+    /// [env: ENTREPOT_SECRET_KEY_FILE] [default: secret.key in the data folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_key_file: Option<String>,
-    /// Whether registry clients log in by tokens; by Basic otherwise [env: `ENTREPOT_TOKEN_AUTH`] [default: true]
+    /// Whether registry clients log in by tokens; by Basic otherwise [env: ENTREPOT_TOKEN_AUTH] [default: true]
     #[arg(long, global = true, value_name = "BOOL")]
     pub token_auth: Option<String>,
-    /// Whether anybody may list the public names [env: `ENTREPOT_ANONYMOUS_CATALOG`] [default: true]
+    /// Whether anybody may list the public names [env: ENTREPOT_ANONYMOUS_CATALOG] [default: true]
     #[arg(long, global = true, value_name = "BOOL")]
     pub anonymous_catalog: Option<String>,
-    /// Syncs that run at once [env: `ENTREPOT_WORKER_CONCURRENCY`] [default: 4]
+    /// Syncs that run at once [env: ENTREPOT_WORKER_CONCURRENCY] [default: 4]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub worker_concurrency: Option<String>,
-    /// Seconds that requests may go on after a stop was asked for [env: `ENTREPOT_SHUTDOWN_GRACE`] [default: 30]
+    /// Seconds that requests may go on after a stop was asked for [env: ENTREPOT_SHUTDOWN_GRACE] [default: 30]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub shutdown_grace: Option<String>,
-    /// What to log, such as debug, or info,worker=debug [env: `ENTREPOT_LOG`]
+    /// What to log, such as debug, or info,worker=debug [env: ENTREPOT_LOG]
     /// [default: info; warn for mirror and demo]
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
     /// auto, human or json; auto is human on a terminal and json otherwise
-    /// [env: `ENTREPOT_LOG_FORMAT`] [default: auto]
+    /// [env: ENTREPOT_LOG_FORMAT] [default: auto]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// A TOML file with settings [env: `ENTREPOT_CONFIG`] [default: entrepot.toml in the data folder, if it is there]
+    /// A TOML file with settings [env: ENTREPOT_CONFIG] [default: entrepot.toml in the data folder, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

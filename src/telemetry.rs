@@ -11,13 +11,16 @@ use crate::settings::{LogFormat, Source};
 const QUIET: &str = "sqlx=warn,sea_orm=warn,sea_orm_migration=warn,apalis=warn,apalis_core=warn,\
                      apalis_sqlite=warn,apalis_postgres=warn,hyper=warn,reqwest=warn";
 
-/// Starts the log. Commands that tell what they do by themselves pass `is_quiet`: then only warnings are logged,
+/// The log of commands that tell by themselves what they do: only what they don't tell.
+const OF_COMMANDS: &str = "warn,worker::execute=error";
+
+/// Starts the log. Commands that tell by themselves what they do pass `is_quiet`: then only warnings are logged,
 /// unless the log was set.
 pub fn start(settings: &Settings, is_quiet: bool) {
     let log = &settings.log;
-    let wanted = if is_quiet && log.source == Source::Default { "warn" } else { log.value.as_str() };
+    let wanted = if is_quiet && log.source == Source::Default { OF_COMMANDS } else { log.value.as_str() };
     let filter = match wanted {
-        "off" | "error" | "warn" => EnvFilter::new(wanted),
+        "off" | "error" | "warn" | OF_COMMANDS => EnvFilter::new(wanted),
         _ => EnvFilter::new(format!("{QUIET},{wanted}")),
     };
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

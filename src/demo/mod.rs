@@ -32,19 +32,22 @@ const SEED: u64 = 24_817;
 pub async fn run(settings: &Settings, args: &DemoArgs) -> Result<(), Error> {
     let stop = stop_on_signals()?;
     let service = Service::start(settings).await?;
-    if let Err(error) = show(&service, &stop).await {
-        service.stop().await?;
-        return Err(error);
-    }
+    let repositories = match show(&service, &stop).await {
+        Ok(repositories) => repositories,
+        Err(error) => {
+            service.stop().await?;
+            return Err(error);
+        }
+    };
     if args.once {
         return service.stop().await;
     }
-    println!("\nServing on {}; end with Ctrl-C.", service.place.url());
+    tell_how_to_pull(&service, &repositories);
     service.run_until(&stop).await
 }
 
 /// The main job, from generating to verifying.
-async fn show(service: &Service, stop: &CancellationToken) -> Result<(), Error> {
+async fn show(service: &Service, stop: &CancellationToken) -> Result<Vec<GeneratedRepository>, Error> {
     let started = Instant::now();
     let repositories = tokio::task::spawn_blocking(|| images::demo_repositories(SEED));
     let repositories = repositories.await.map_err(|_| Error::Ended("generator"))?.map_err(Error::Images)?;
@@ -60,7 +63,8 @@ async fn show(service: &Service, stop: &CancellationToken) -> Result<(), Error> 
     let outcome = outcome.await;
     source.stop().await?;
     outcome?;
-    pull_all(service, &repositories).await
+    pull_all(service, &repositories).await?;
+    Ok(repositories)
 }
 
 /// A second Entrepot, on a free port of this machine, that nobody can log in to.
@@ -123,10 +127,13 @@ async fn pull_all(service: &Service, repositories: &[GeneratedRepository]) -> Re
             started.elapsed().as_secs_f64()
         );
     }
-    println!("\nPull one yourself while this runs:");
+    Ok(())
+}
+
+fn tell_how_to_pull(service: &Service, repositories: &[GeneratedRepository]) {
+    println!("Serving on {}; end with Ctrl-C. Pull one yourself:", service.place.url());
     let latest = Reference::Tag("latest".parse().expect("it is a tag"));
     for repository in repositories {
         println!("  {}", service.place.pull_command(&repository.name, &latest));
     }
-    Ok(())
 }

@@ -30,7 +30,8 @@ pub async fn run(settings: &Settings, args: MirrorArgs) -> Result<(), Error> {
     };
     println!("{}", mirrored.sentence());
     if let Some(reference) = mirrored.example(request.reference.as_ref()) {
-        println!("Pull it:\n  {}", service.place.pull_command(&request.name, &reference));
+        let when = if once { " while entrepot serves" } else { "" };
+        println!("Pull it{when}:\n  {}", service.place.pull_command(&request.name, &reference));
     }
     if once {
         return service.stop().await;
@@ -47,7 +48,16 @@ pub async fn mirror(
 ) -> Result<Mirrored, Error> {
     let prepared = prepare::prepare(&service.catalog, request).await?;
     let started = tokio::time::Instant::now();
-    let task = follow::follow(&service.catalog, request, prepared.task, stop).await?;
-    let repository = prepared.repository;
-    Mirrored::read(&service.catalog, request, repository, &task, started.elapsed()).await
+    let (repository, base) = (prepared.repository, prepared.base);
+    let task = match follow::follow(&service.catalog, request, prepared.task, stop).await {
+        Ok(task) => task,
+        Err(error @ Error::SyncFailed { .. }) => {
+            if let Err(cause) = prepared.undo(&service.catalog).await {
+                tracing::warn!(error = %cause, "what was made for the failed sync could not be deleted");
+            }
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
+    Mirrored::read(&service.catalog, request, (repository, base), &task, started.elapsed()).await
 }

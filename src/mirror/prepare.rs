@@ -1,9 +1,9 @@
 //! Makes or reuses the repository, the remote and the distribution, and submits the sync: all or nothing.
 
-use registry::task::{Reservation, Work};
+use registry::task::{Reservation, ResourceKind, TaskState, Work};
 use storage::{
-    Catalog, Distribution, NewDistribution, NewRemote, NewRepository, NewTask, Remote, RemoteChanges,
-    RemoteSecrets, Repository, RepositoryChanges, StorageError, Tx,
+    Catalog, Distribution, Filter, FilterValue, ListQuery, NewDistribution, NewRemote, NewRepository,
+    NewTask, Op, Remote, RemoteChanges, RemoteSecrets, Repository, RepositoryChanges, StorageError, Task, Tx,
 };
 use uuid::Uuid;
 
@@ -14,6 +14,10 @@ use crate::Error;
 pub(super) struct Prepared {
     pub(super) repository: Uuid,
     pub(super) task: Uuid,
+    /// The newest version before the sync.
+    pub(super) base: i64,
+    /// What was not there before, in the order in which it can go again.
+    made: Vec<(ResourceKind, Uuid)>,
 }
 
 /// What is there already under the name.
@@ -31,27 +35,75 @@ pub(super) async fn prepare(catalog: &Catalog, request: &MirrorRequest) -> Resul
         distribution: catalog.find_distribution_by_base_path(name).await?,
     };
     held.check(request)?;
+    let interrupted = match &held.repository {
+        Some(repository) => find_unfinished_sync(catalog, repository.id).await?,
+        None => None,
+    };
     let mut tx = catalog.begin().await?;
+    let mut made = Vec::new();
+    let base = held.repository.as_ref().map_or(0, |repository| repository.latest_version);
+    let was_there = (held.repository.is_some(), held.remote.is_some());
     let remote = write_remote(&tx, request, held.remote).await?;
-    let repository = write_repository(&tx, request, held.repository, remote).await?;
+    let repository = write_repository(&tx, request, held.repository, remote.id).await?;
     if held.distribution.is_none() {
-        tx.create_distribution(Uuid::now_v7(), distribution(request, repository))
-            .await
-            .map_err(|error| name_taken(request, error))?;
+        let id = Uuid::now_v7();
+        let created = tx.create_distribution(id, distribution(request, repository)).await;
+        created.map_err(|error| name_taken(request, error))?;
+        made.push((ResourceKind::Distribution, id));
     }
-    let task = tx
-        .submit(NewTask {
-            work: Work::SyncRepository { repository, remote, mirror: request.mirror },
-            reservations: vec![
-                Reservation::exclusive(format!("prn:container.containerrepository:{repository}")),
-                Reservation::shared(format!("prn:container.containerremote:{remote}")),
-            ],
-            created_by: None,
-            correlation_id: Uuid::now_v7().simple().to_string(),
-        })
-        .await?;
+    if !was_there.0 {
+        made.push((ResourceKind::Repository, repository));
+    }
+    if !was_there.1 {
+        made.push((ResourceKind::Remote, remote.id));
+    }
+    let work = Work::SyncRepository { repository, remote: remote.id, mirror: request.mirror };
+    let task = match interrupted {
+        Some(task) if task.work == work && !remote.is_changed => {
+            eprintln!("{}: an earlier sync was interrupted; it is taken up again", request.upstream);
+            task.id
+        }
+        _ => tx.submit(sync(work, repository, remote.id)).await?,
+    };
     tx.commit().await?;
-    Ok(Prepared { repository, task })
+    Ok(Prepared { repository, task, base, made })
+}
+
+impl Prepared {
+    /// Deletes what was made for a sync that failed: a mistyped name must not leave empty repositories behind.
+    /// Blobs that arrived stay.
+    pub(super) async fn undo(self, catalog: &Catalog) -> Result<(), Error> {
+        let tx = catalog.begin().await?;
+        for (kind, id) in self.made {
+            tx.delete_resource(kind, id).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The newest sync of the repository that has not ended: this process has only just started, so it is left over from
+/// one that was killed.
+async fn find_unfinished_sync(catalog: &Catalog, wanted: Uuid) -> Result<Option<Task>, Error> {
+    let states = [TaskState::Waiting, TaskState::Running].map(|state| state.as_str().to_owned());
+    let value = FilterValue::Texts(states.to_vec());
+    let filter = Some(Filter::Field { field: "state", op: Op::In, value });
+    let tasks = catalog.list_tasks(&ListQuery { filter, ..ListQuery::default() }).await?;
+    Ok(tasks
+        .items
+        .into_iter()
+        .find(|task| matches!(task.work, Work::SyncRepository { repository, .. } if repository == wanted)))
+}
+
+fn sync(work: Work, repository: Uuid, remote: Uuid) -> NewTask {
+    NewTask {
+        work,
+        reservations: vec![
+            Reservation::exclusive(format!("prn:container.containerrepository:{repository}")),
+            Reservation::shared(format!("prn:container.containerremote:{remote}")),
+        ],
+        created_by: None,
+        correlation_id: Uuid::now_v7().simple().to_string(),
+    }
 }
 
 impl Held {
@@ -86,8 +138,14 @@ fn is_same(remote: &Remote, upstream: &Upstream) -> bool {
     remote.url.trim_end_matches('/') == upstream.url && remote.upstream_name == upstream.repository.as_str()
 }
 
+/// A remote, and whether it was not so before.
+struct Written {
+    id: Uuid,
+    is_changed: bool,
+}
+
 /// The filters are those of this request: a remote that is there gets them, too.
-async fn write_remote(tx: &Tx, request: &MirrorRequest, held: Option<Remote>) -> Result<Uuid, Error> {
+async fn write_remote(tx: &Tx, request: &MirrorRequest, held: Option<Remote>) -> Result<Written, Error> {
     let filter = |patterns: &[String]| (!patterns.is_empty()).then(|| patterns.to_vec());
     let (includes, excludes) = (filter(&request.includes), filter(&request.excludes));
     let secrets = |held: RemoteSecrets| match request.credentials.clone() {
@@ -107,7 +165,7 @@ async fn write_remote(tx: &Tx, request: &MirrorRequest, held: Option<Remote>) ->
             secrets: secrets(RemoteSecrets::default()),
             ..NewRemote::default()
         };
-        return Ok(tx.create_remote(new).await?.id);
+        return Ok(Written { id: tx.create_remote(new).await?.id, is_changed: true });
     };
     let changes = RemoteChanges {
         url: Some(url),
@@ -118,10 +176,11 @@ async fn write_remote(tx: &Tx, request: &MirrorRequest, held: Option<Remote>) ->
         secrets: Some(secrets(remote.secrets.clone())),
         ..RemoteChanges::default()
     };
-    if !changes.is_noop(&remote) {
+    let is_changed = !changes.is_noop(&remote);
+    if is_changed {
         tx.update_remote(remote.id, changes).await?;
     }
-    Ok(remote.id)
+    Ok(Written { id: remote.id, is_changed })
 }
 
 async fn write_repository(
@@ -161,9 +220,8 @@ fn distribution(request: &MirrorRequest, repository: Uuid) -> NewDistribution {
 /// A path that overlaps another, or a name that another distribution has.
 fn name_taken(request: &MirrorRequest, error: StorageError) -> Error {
     match error {
-        StorageError::Invalid { field, message } => {
-            let message = message.trim_end_matches('.');
-            let reason = format!("{} ({field})", message[..1].to_lowercase() + &message[1..]);
+        StorageError::Invalid { message, .. } => {
+            let reason = format!("\"{}\"", message.trim_end_matches('.'));
             Error::NameTaken { name: request.name.clone(), reason }
         }
         other => other.into(),

@@ -56,14 +56,13 @@ impl Snapshot {
     /// The line for where there is no terminal.
     fn line(&self, elapsed: Duration) -> String {
         let (done, total) = self.bytes;
-        let mut line = format!("{}, {} of {}", self.counts(), BinaryBytes(done), BinaryBytes(total));
+        let line = format!("{}, {} of {}", self.counts(), BinaryBytes(done), BinaryBytes(total));
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = done.saturating_mul(1000) / millis;
-        if rate > 0 {
-            let left = total.saturating_sub(done) / rate;
-            line += &format!(", {}/s, {left} s left", BinaryBytes(rate));
+        match total.saturating_sub(done).checked_div(rate) {
+            Some(left) => format!("{line}, {}/s, {left} s left", BinaryBytes(rate)),
+            None => line,
         }
-        line
     }
 }
 
@@ -85,19 +84,27 @@ impl Display {
     pub(super) fn show(&mut self, task: &Task) {
         self.tell_of_retry(task);
         let snapshot = Snapshot::of(&task.progress);
-        match (&self.bar, task.state) {
-            (Some(bar), TaskState::Waiting) => {
-                bar.set_style(style(WAITING));
-                bar.set_message("waiting for its turn");
+        let beginning = match task.state {
+            TaskState::Waiting if task.error.is_some() => Some("waiting to try again"),
+            TaskState::Waiting => Some("waiting for its turn"),
+            _ if snapshot.tags == (0, Some(0)) || snapshot == Snapshot::default() => {
+                Some("asking what there is")
             }
-            (Some(bar), _) => {
+            _ => None,
+        };
+        match (&self.bar, beginning) {
+            (Some(bar), Some(text)) => {
+                bar.set_style(style(WAITING));
+                bar.set_message(text);
+            }
+            (Some(bar), None) => {
                 bar.set_style(style(if snapshot.bytes.1 > 0 { BAR } else { WAITING }));
                 bar.set_message(snapshot.counts());
                 bar.set_length(snapshot.bytes.1);
                 bar.set_position(snapshot.bytes.0);
             }
-            (None, TaskState::Waiting) => self.say("waiting for its turn".to_owned()),
-            (None, _) => self.say(snapshot.line(self.started.elapsed())),
+            (None, Some(text)) => self.say(text.to_owned()),
+            (None, None) => self.say(snapshot.line(self.started.elapsed())),
         }
     }
 

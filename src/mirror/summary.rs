@@ -34,10 +34,11 @@ pub struct Mirrored {
 }
 
 impl Mirrored {
+    /// Reads what there is in the repository since the version `base`.
     pub(super) async fn read(
         catalog: &Catalog,
         request: &MirrorRequest,
-        repository: Uuid,
+        (repository, base): (Uuid, i64),
         task: &Task,
         elapsed: Duration,
     ) -> Result<Self, Error> {
@@ -50,7 +51,7 @@ impl Mirrored {
             upstream: request.upstream.clone(),
             name: request.name.clone(),
             version,
-            is_new: !task.created_resources.is_empty(),
+            is_new: number > base,
             tags: catalog.repository_tags(repository, number).await?,
             fetched_blobs: snapshot.blobs.0,
             fetched_bytes: snapshot.bytes.0,
@@ -69,15 +70,11 @@ impl Mirrored {
                 "{what}: nothing has changed, version {number} stays ({present}; {seconds:.1} s)."
             );
         }
-        let mut parts = vec![format!("{} added", counts(&summary.added))];
-        if summary.removed != Counts::default() {
-            parts.push(format!("{} removed", counts(&summary.removed)));
-        }
-        format!(
-            "{what}: version {number} ({}; {} fetched in {seconds:.1} s).",
-            parts.join(", "),
-            BinaryBytes(self.fetched_bytes)
-        )
+        let changes = [(&summary.added, "added"), (&summary.removed, "removed")];
+        let changes = changes.into_iter().filter(|(changed, _)| **changed != Counts::default());
+        let changes: Vec<_> = changes.map(|(changed, how)| format!("{how} {}", counts(changed))).collect();
+        let fetched = BinaryBytes(self.fetched_bytes);
+        format!("{what}: version {number} ({}; {fetched} fetched in {seconds:.1} s).", changes.join("; "))
     }
 
     /// What to show in a pull command: what was asked for, or else `latest`, or else the last tag.
@@ -91,9 +88,15 @@ impl Mirrored {
     }
 }
 
+/// What there is any of.
 fn counts(counts: &Counts) -> String {
-    let one = |count: i64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
-    [one(counts.tags, "tag"), one(counts.manifests, "manifest"), one(counts.blobs, "blob")].join(", ")
+    let all = [(counts.tags, "tag"), (counts.manifests, "manifest"), (counts.blobs, "blob")];
+    let some: Vec<_> = all
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    if some.is_empty() { "nothing".to_owned() } else { some.join(", ") }
 }
 
 #[cfg(test)]
@@ -103,6 +106,7 @@ mod tests {
     #[test]
     fn counts_read_like_words() {
         let few = Counts { blobs: 2, manifests: 1, tags: 0 };
-        assert_eq!(counts(&few), "0 tags, 1 manifest, 2 blobs");
+        assert_eq!(counts(&few), "1 manifest, 2 blobs");
+        assert_eq!(counts(&Counts::default()), "nothing");
     }
 }

@@ -57,16 +57,12 @@ pub async fn run(settings: &Settings) -> Result<(), Error> {
 }
 
 impl Service {
-    /// Opens the stores and starts all parts.
+    /// Opens the stores and starts all parts. What is likely to be wrong is found out first: nothing is made in
+    /// vain.
     pub async fn start(settings: &Settings) -> Result<Self, Error> {
-        let stores = Stores::open(settings).await?;
-        Self::start_on(settings, stores).await
-    }
-
-    /// Starts all parts on stores that are open.
-    pub async fn start_on(settings: &Settings, stores: Stores) -> Result<Self, Error> {
-        let Stores { catalog, blobs, lock, .. } = stores;
+        let lock = FolderLock::take(&settings.data_dir)?;
         let listener = listen(settings).await?;
+        let Stores { catalog, blobs, lock } = Stores::open(settings, lock).await?;
         let address = listener.local_addr().map_err(Error::Serving)?;
         let state = AppState::new(catalog.clone(), blobs.clone(), Arc::new(server_config(settings))).await?;
         let shutdown = CancellationToken::new();

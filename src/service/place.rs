@@ -38,13 +38,11 @@ impl Place {
     pub fn pull_command(&self, name: &RepositoryName, reference: &Reference) -> String {
         let url = self.url();
         let separator = if matches!(reference, Reference::Digest(_)) { '@' } else { ':' };
-        match url.strip_prefix("https://") {
-            Some(host) => format!("podman pull {host}/{name}{separator}{reference}"),
-            None => {
-                let host = url.trim_start_matches("http://");
-                format!("podman pull --tls-verify=false {host}/{name}{separator}{reference}")
-            }
-        }
+        let (option, host) = match url.strip_prefix("https://") {
+            Some(host) => ("", host),
+            None => (" --tls-verify=false", url.trim_start_matches("http://")),
+        };
+        format!("podman pull{option} {host}/{name}{separator}{reference}")
     }
 }
 

@@ -16,25 +16,21 @@ pub struct Stores {
     pub catalog: Catalog,
     /// The blobs.
     pub blobs: BlobStore,
-    /// Whether the user `admin` was made by this.
-    pub admin: AdminSetup,
     pub(super) lock: FolderLock,
 }
 
 impl Stores {
-    /// Opens everything; makes what is missing.
-    pub async fn open(settings: &Settings) -> Result<Self, Error> {
-        let lock = FolderLock::take(&settings.data_dir)?;
+    /// Opens everything in the folder that was taken; makes what is missing.
+    pub async fn open(settings: &Settings, lock: FolderLock) -> Result<Self, Error> {
         let catalog = open_catalog(settings).await?;
         let blobs = BlobStore::open(&settings.data_dir.value.join(BLOBS)).await?;
         let given = settings.admin_password.as_ref().map(|password| password.value.0.as_str());
-        let admin = catalog.ensure_admin(given).await?;
-        match (&admin, given) {
+        match (catalog.ensure_admin(given).await?, given) {
             (AdminSetup::Existing, Some(password)) => warn_of_other_password(&catalog, password).await?,
-            (AdminSetup::CreatedWith(password), _) => show_password(password),
+            (AdminSetup::CreatedWith(password), _) => show_password(&password),
             _ => {}
         }
-        Ok(Self { catalog, blobs, admin, lock })
+        Ok(Self { catalog, blobs, lock })
     }
 }
 

@@ -53,7 +53,7 @@ pub enum SettingsError {
     },
     /// The file was found in the data folder, and names another data folder.
     #[error(
-        "the settings file {} sets data_dir, but it was found in the data folder itself: \
+        "the settings file {} was found in the data folder, but sets data_dir to another one: \
          remove the setting, or name the file by --config or ENTREPOT_CONFIG",
         .path.display()
     )]

@@ -74,12 +74,13 @@ impl<'a> Layers<'a> {
             layers.file = Some((path.clone(), parse(&path, &text)?));
             return Ok(layers);
         }
-        let data_dir = layers.find(&keys::DATA_DIR)?.map_or(super::DEFAULT_DATA_DIR.into(), |(text, _)| text);
+        let data_dir = layers.find(&keys::DATA_DIR)?;
+        let data_dir = data_dir.map_or_else(|| super::DEFAULT_DATA_DIR.to_owned(), |(text, _)| text);
         let path = Path::new(&data_dir).join(DEFAULT_FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let table = parse(&path, &text)?;
-                if table.contains_key(keys::DATA_DIR.name) {
+                if table.get(keys::DATA_DIR.name).is_some_and(|inside| inside.as_str() != Some(&*data_dir)) {
                     return Err(SettingsError::DataDirInside { path });
                 }
                 layers.file = Some((path, table));

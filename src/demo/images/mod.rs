@@ -9,7 +9,7 @@ use std::io;
 
 use bytes::Bytes;
 use registry::sync_plan::TagMap;
-use registry::{Digest, MediaType, RepositoryName};
+use registry::{Digest, MediaType, RepositoryName, Tag};
 
 pub use build::{Flavour, Layer, RepositoryBuilder};
 pub use layout::write_oci_layout;
@@ -69,8 +69,6 @@ impl GeneratedRepository {
 /// `demo/harbour` has three versions for two platforms, as OCI indexes, and an artifact that refers to the last one;
 /// `demo/lighthouse` has one as a Docker manifest list, and shares layers with the other.
 pub fn demo_repositories(seed: u64) -> io::Result<Vec<GeneratedRepository>> {
-    let name = |name: &str| name.parse().expect("the demo's names are well-formed");
-    let tag = |tag: &str| tag.parse().expect("the demo's tags are well-formed");
     let seeds = |purpose: u64| seed.wrapping_mul(1_000_003).wrapping_add(purpose);
     let shared = Layer::random("usr/share/charts.bin", seeds(1), 512 * KIB)?;
     let bases = [
@@ -113,6 +111,14 @@ pub fn demo_repositories(seed: u64) -> io::Result<Vec<GeneratedRepository>> {
     lighthouse.tag(tag("7"), list.clone());
     lighthouse.tag(tag("latest"), list);
     Ok(vec![harbour.finish(), lighthouse.finish()])
+}
+
+fn name(name: &str) -> RepositoryName {
+    name.parse().expect("the demo's names are well-formed")
+}
+
+fn tag(tag: &str) -> Tag {
+    tag.parse().expect("the demo's tags are well-formed")
 }
 
 #[cfg(test)]
