@@ -39,9 +39,24 @@ pub(crate) fn quick() -> WorkerConfig {
     }
 }
 
+/// SQLite in the folder; with `ENTREPOT_TEST_ON=postgres` a database named after the folder, on the server that
+/// `ENTREPOT_TEST_POSTGRES_URL` names.
+fn database_url(folder: &Path) -> String {
+    if std::env::var("ENTREPOT_TEST_ON").is_ok_and(|database| database == "postgres") {
+        let server = std::env::var("ENTREPOT_TEST_POSTGRES_URL").unwrap();
+        let name = format!("test_{}", folder.file_name().unwrap().display()).replace('.', "");
+        // A test that opens its folder a second time finds the database there, which is fine.
+        let create = format!("CREATE DATABASE \"{name}\"");
+        std::process::Command::new("psql").args(["-q", "-c", &create, &server]).output().unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        return format!("{base}/{name}");
+    }
+    format!("sqlite:{}", folder.join("catalog.sqlite").display())
+}
+
 pub(crate) async fn open(folder: &Path) -> (Catalog, BlobStore) {
     let config = CatalogConfig {
-        database_url: format!("sqlite:{}", folder.join("catalog.sqlite").display()),
+        database_url: database_url(folder),
         secret_key: SecretKey::load_or_create(&folder.join("key")).unwrap(),
         max_connections: 4,
     };
