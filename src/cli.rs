@@ -47,9 +47,9 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct MirrorArgs {
-    /// What to mirror: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], such as docker.io/library/alpine
+    /// What to mirror, such as docker.io/library/alpine, quay.io/team/app:1.0 or localhost:5000/app
     ///
-    /// The host is docker.io unless one is given. Hosts on this machine are asked by plain HTTP, others by
+    /// A tag or a digest behind the name is taken beside those of --tags. The host is docker.io unless one is given. Hosts on this machine are asked by plain HTTP, others by
     /// HTTPS; http://HOST/REPOSITORY or https://HOST/REPOSITORY says which.
     pub image: ImageReference,
     /// Tags to take, with the wildcards * and ?; all tags if none are given

@@ -9,6 +9,8 @@ use serde_json::json;
 use super::GeneratedRepository;
 
 /// Writes `repository` into the folder `dir`, each tag as a reference: `skopeo copy --all oci:DIR:TAG …` reads it.
+///
+/// Manifests of Docker's types are written too, but skopeo finds none but OCI's in a layout.
 pub fn write_oci_layout(dir: &Path, repository: &GeneratedRepository) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
     std::fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
