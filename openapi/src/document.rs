@@ -47,7 +47,8 @@ pub fn finish(written: &str, form: Form) -> Value {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             finish_operation(method, operation, &lists);
         }
-        let path = format!("{}{}", API_ROOT.trim_end_matches('/'), path);
+        // poem-openapi drops the slash that all of Pulp's paths end with.
+        let path = format!("{API_ROOT}{}/", path.trim_matches('/'));
         let path = if form == Form::Hrefs { name_by_href(&path, &mut item) } else { path };
         finished.insert(path, item);
     }

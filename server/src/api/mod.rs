@@ -24,6 +24,7 @@ mod tasks;
 mod update;
 mod workers;
 
+use poem::middleware::{NormalizePath, TrailingSlash};
 use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
@@ -87,8 +88,8 @@ pub(crate) fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'sta
     let documents = docs::Documents::of(&service);
     let routes = Route::new()
         .at("/docs/api.json", docs::json(documents.clone()))
-        .at("/docs/", docs::page(documents.clone()))
         .at("/docs", docs::page(documents))
         .nest("/", service);
-    contract::Contract(routes.data(state))
+    // poem-openapi's routes have no slash at their ends, all of Pulp's paths do.
+    contract::Contract(routes.data(state).with(NormalizePath::new(TrailingSlash::Trim)))
 }

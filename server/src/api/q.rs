@@ -8,12 +8,14 @@ use super::filter::read;
 
 /// Pulp's bound on how complicated an expression may be.
 const MAX_COMPLEXITY: usize = 8;
+/// Parentheses count too: each one is a call on the stack.
+const MAX_TOKENS: usize = 64;
 
 /// Reads an expression; the error says what is wrong with it.
 pub(super) fn parse(spec: &ListSpec, text: &str) -> Result<Filter, String> {
     let tokens = tokens(text)?;
     let complexity = tokens.iter().filter(|token| !matches!(token, Token::Open | Token::Close)).count();
-    if complexity > 2 * MAX_COMPLEXITY - 1 {
+    if complexity > 2 * MAX_COMPLEXITY - 1 || tokens.len() > MAX_TOKENS {
         return Err(format!("Filter expression exceeds allowed complexity of {MAX_COMPLEXITY}."));
     }
     let mut parser = Parser { spec, tokens: &tokens };
