@@ -46,6 +46,7 @@ impl MigrationTrait for Migration {
                     .col(number("dispatch_no"))
                     .col(id_null("worker_id"))
                     .col(small("attempt"))
+                    .col(small("failures"))
                     .col(number("not_before"))
                     .col(json_null("error"))
                     .col(json("progress"))

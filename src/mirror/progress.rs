@@ -21,7 +21,7 @@ pub(super) struct Display {
     line: String,
     line_at: Instant,
     started: Instant,
-    told_attempt: i32,
+    told_failures: i32,
 }
 
 /// What the reports of a task say.
@@ -78,7 +78,7 @@ impl Display {
             bar
         });
         let now = Instant::now();
-        Self { name: name.to_owned(), bar, line: String::new(), line_at: now, started: now, told_attempt: 0 }
+        Self { name: name.to_owned(), bar, line: String::new(), line_at: now, started: now, told_failures: 0 }
     }
 
     pub(super) fn show(&mut self, task: &Task) {
@@ -111,12 +111,12 @@ impl Display {
     /// A failure that may pass by itself is tried again: people should know what they wait for.
     fn tell_of_retry(&mut self, task: &Task) {
         if let (TaskState::Waiting, Some(error)) = (task.state, &task.error)
-            && task.attempt > self.told_attempt
+            && task.failures > self.told_failures
         {
-            self.told_attempt = task.attempt;
+            self.told_failures = task.failures;
             self.print(&format!(
                 "{}: attempt {} failed, trying again soon: {}",
-                self.name, task.attempt, error.description
+                self.name, task.failures, error.description
             ));
         }
     }

@@ -1,6 +1,7 @@
 //! Secrets at rest: sealed with XChaCha20-Poly1305 under a key that is kept beside the data.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use base64::Engine;
@@ -22,27 +23,32 @@ impl SecretKey {
         Self(rand::random())
     }
 
-    /// Reads the key from `path`; makes it, with mode 0600, when it isn't there.
+    /// Reads the key from `path`; makes it, with mode 0600, when it isn't there. It appears whole or not at all.
     pub fn load_or_create(path: &Path) -> Result<Self> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(path) {
-            Ok(mut file) => {
-                let key = Self::generate();
-                (file.write_all(&key.0).and_then(|()| file.sync_all()))
-                    .map_err(|error| StorageError::io("write the secret key", path, error))?;
-                Ok(key)
+        if let Some(key) = Self::load(path)? {
+            return Ok(key);
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let fail = |error| StorageError::io("write the secret key", path, error);
+        let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+        let key = Self::generate();
+        draft.write_all(&key.0).and_then(|()| draft.as_file().sync_all()).map_err(fail)?;
+        match draft.persist_noclobber(path) {
+            Ok(_) => File::open(folder).and_then(|folder| folder.sync_all()).map(|()| key).map_err(fail),
+            // Another process was quicker: its key is the one.
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                Self::load(path)?.ok_or_else(|| fail(error.error))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let mut key = [0; 32];
-                std::fs::File::open(path)
-                    .and_then(|mut file| file.read_exact(&mut key))
-                    .map_err(|error| StorageError::io("read the secret key", path, error))?;
-                Ok(Self(key))
-            }
-            Err(error) => Err(StorageError::io("create the secret key", path, error)),
+            Err(error) => Err(fail(error.error)),
+        }
+    }
+
+    fn load(path: &Path) -> Result<Option<Self>> {
+        let mut key = [0; 32];
+        match File::open(path).and_then(|mut file| file.read_exact(&mut key)) {
+            Ok(()) => Ok(Some(Self(key))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io("read the secret key", path, error)),
         }
     }
 

@@ -11,7 +11,7 @@ pub struct WorkerConfig {
     pub concurrency: usize,
     /// How many short tasks (create, update, delete) run at a time.
     pub short_concurrency: usize,
-    /// How long a worker may be silent before others take its tasks over: never more than [`storage::queue::LEASE`].
+    /// How long a worker may be silent before it gives its tasks up; [`storage::Catalog::lease`] at most.
     pub lease: Duration,
     /// How often it shows that it lives, and looks for tasks that were asked to end.
     pub heartbeat: Duration,
@@ -33,7 +33,7 @@ impl Default for WorkerConfig {
             name: "worker".to_owned(),
             concurrency: 4,
             short_concurrency: 4,
-            lease: storage::queue::LEASE,
+            lease: Duration::MAX,
             heartbeat: Duration::from_secs(1),
             reconcile: Duration::from_secs(2),
             grace: Duration::from_secs(2),

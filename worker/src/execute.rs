@@ -89,9 +89,9 @@ impl Executor {
             Ended::Finished(Ok(())) | Ended::Stopped(StopReason::LeaseLost) => None,
             Ended::Finished(Err(error)) if error.is_fenced() => None,
             Ended::Finished(Err(error)) => {
-                let attempt = u32::try_from(task.attempt).unwrap_or(1);
-                if error.is_transient() && attempt < self.config.max_attempts {
-                    let delay = backoff::delay(self.config.retry_base, attempt);
+                let failures = u32::try_from(task.failures).unwrap_or_default() + 1;
+                if error.is_transient() && failures < self.config.max_attempts {
+                    let delay = backoff::delay(self.config.retry_base, failures);
                     let delay = delay.max(error.retry_after().unwrap_or_default());
                     Some(Settlement::Retry(delay, error.to_task_error()))
                 } else {

@@ -1,20 +1,9 @@
-//! The names by which the API knows what a task made. The one place in this crate that knows them.
+//! What a task made, as the API names and shows it.
 
+use registry::href::{API_ROOT, Kind, version_href, version_prn};
 use serde_json::{Map, Value, json};
 use storage::{Counts, CreatedResource, Version};
 use uuid::Uuid;
-
-const REPOSITORIES: &str = "/pulp/api/v3/repositories/container/container/";
-const DISTRIBUTIONS: &str = "/pulp/api/v3/distributions/container/container/";
-const CONTENT: &str = "/pulp/api/v3/content/container/";
-
-fn version_href(repository: Uuid, number: i64) -> String {
-    format!("{REPOSITORIES}{repository}/versions/{number}/")
-}
-
-fn version_prn(id: Uuid) -> String {
-    format!("prn:core.repositoryversion:{id}")
-}
 
 /// A new version, as `created_resources` names it.
 pub(crate) fn version(version: &Version) -> CreatedResource {
@@ -23,10 +12,7 @@ pub(crate) fn version(version: &Version) -> CreatedResource {
 
 /// A new distribution, as `created_resources` names it.
 pub(crate) fn distribution(id: Uuid) -> CreatedResource {
-    CreatedResource {
-        href: format!("{DISTRIBUTIONS}{id}/"),
-        prn: format!("prn:container.containerdistribution:{id}"),
-    }
+    CreatedResource { href: Kind::Distribution.href(id), prn: Kind::Distribution.prn(id) }
 }
 
 /// A new version, as the `result` of the task that made it shows it.
@@ -34,17 +20,14 @@ pub(crate) fn version_result(version: &Version) -> Value {
     let href = version_href(version.repository, version.number);
     let prn = version_prn(version.id);
     let counts = |counts: &Counts, filter: &str| {
-        let kinds = [
-            ("container.blob", "blobs", counts.blobs),
-            ("container.manifest", "manifests", counts.manifests),
-            ("container.tag", "tags", counts.tags),
-        ];
+        let kinds =
+            [(Kind::Blob, counts.blobs), (Kind::Manifest, counts.manifests), (Kind::Tag, counts.tags)];
         kinds
             .into_iter()
-            .filter(|(.., count)| *count > 0)
-            .map(|(kind, folder, count)| {
-                let href = format!("{CONTENT}{folder}/?{filter}={href}");
-                (kind.to_owned(), json!({"count": count, "href": href}))
+            .filter(|(_, count)| *count > 0)
+            .map(|(kind, count)| {
+                let href = format!("{API_ROOT}{}?{filter}={href}", kind.collection());
+                (kind.model().to_owned(), json!({"count": count, "href": href}))
             })
             .collect::<Map<_, _>>()
     };
@@ -52,8 +35,8 @@ pub(crate) fn version_result(version: &Version) -> Value {
         "prn": prn,
         "number": version.number,
         "pulp_href": href,
-        "repository": format!("{REPOSITORIES}{}/", version.repository),
-        "vuln_report": format!("/pulp/api/v3/vuln_report/?repo_versions={prn}"),
+        "repository": Kind::Repository.href(version.repository),
+        "vuln_report": format!("{API_ROOT}vuln_report/?repo_versions={prn}"),
         "base_version": version.base.map(|base| version_href(version.repository, base)),
         "pulp_created": version.created.to_string(),
         "pulp_last_updated": version.updated.to_string(),

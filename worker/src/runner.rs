@@ -28,6 +28,7 @@ pub async fn run(
     config: WorkerConfig,
     shutdown: CancellationToken,
 ) -> Result<(), WorkerError> {
+    let config = WorkerConfig { lease: config.lease.min(catalog.lease()), ..config };
     let name = format!("{}-{}", config.name, Uuid::now_v7().simple());
     let lease = Lease::register(catalog.clone(), &name).await.map_err(WorkerError::Register)?;
     let (lease, running) = (Arc::new(lease), Arc::new(Running::default()));

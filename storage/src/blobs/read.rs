@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::Stream;
 use object_store::{GetOptions, GetResultPayload, ObjectStore};
 use registry::Digest;
@@ -52,9 +52,12 @@ impl BlobStore {
 fn read_block(mut file: File, left_bytes: u64) -> JoinHandle<std::io::Result<(File, Bytes)>> {
     tokio::task::spawn_blocking(move || {
         let size = usize::try_from(left_bytes.min(BLOCK_BYTES)).expect("a block fits into memory");
-        let mut block = BytesMut::zeroed(size);
-        file.read_exact(&mut block)?;
-        Ok((file, block.freeze()))
+        let mut block = Vec::with_capacity(size);
+        (&mut file).take(size as u64).read_to_end(&mut block)?;
+        if block.len() < size {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok((file, Bytes::from(block)))
     })
 }
 

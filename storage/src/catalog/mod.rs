@@ -171,6 +171,12 @@ impl Catalog {
             Pool::Sqlite(pool) => pool.close().await,
             Pool::Postgres(pool) => pool.close().await,
         }
+        // The last connection to close folds SQLite's log into the database.
+        for connection in [&self.0.read, &self.0.heartbeat, &self.0.write] {
+            if let Err(error) = connection.close_by_ref().await {
+                tracing::warn!(%error, "a database connection could not be closed");
+            }
+        }
     }
 
     pub(crate) fn reader(&self) -> &DatabaseConnection {
@@ -247,18 +253,22 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<Connections> {
     let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(readers.max(1))
-        .connect_with(options.pragma("query_only", "ON"))
+        .connect_with(options.clone().pragma("query_only", "ON"))
         .await?;
+    // apalis gets connections of its own: one of its futures that is no longer polled must not hold the only writer.
+    let queue = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
     Ok((
         DatabaseConnection::from(read),
         DatabaseConnection::from(write.clone()),
-        DatabaseConnection::from(write.clone()),
-        Pool::Sqlite(write),
+        DatabaseConnection::from(write),
+        Pool::Sqlite(queue),
     ))
 }
 
 async fn connect_postgres(url: &str, max_connections: u32) -> Result<Connections> {
     let options = PgConnectOptions::from_str(url)?.application_name("entrepot");
+    // A pool would go on trying until its patience ends; one connection tells the cause at once.
+    PgConnection::connect_with(&options).await?.close().await?;
     let pool =
         PgPoolOptions::new().max_connections(max_connections.max(4)).connect_with(options.clone()).await?;
     let heartbeat = PgPoolOptions::new().max_connections(1).connect_with(options).await?;

@@ -80,8 +80,10 @@ pub struct Task {
     pub reservations: Vec<Reservation>,
     /// What it gave.
     pub result: Option<serde_json::Value>,
-    /// How often a worker took it.
+    /// How often a worker took it, whatever came of that.
     pub attempt: i32,
+    /// How often it failed for a cause that may pass.
+    pub failures: i32,
 }
 
 fn field(name: &str) -> Option<Field> {
@@ -257,6 +259,7 @@ pub(crate) fn read(
         reservations,
         result: row.result,
         attempt: row.attempt,
+        failures: row.failures,
     })
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Model {
     pub dispatch_no: i64,
     pub worker_id: Option<Uuid>,
     pub attempt: i32,
+    pub failures: i32,
     pub not_before: i64,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub error: Option<Json>,

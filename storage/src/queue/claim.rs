@@ -100,6 +100,9 @@ impl Catalog {
             row.error = Set(Some(labels::write(&error)));
         }
         let held = Entity::find().filter(owned(fence)).one(&tx.inner).await?.ok_or(StorageError::Fenced)?;
+        if row.error.is_set() {
+            row.failures = Set(held.failures + 1);
+        }
         if held.state == TaskState::Canceling.as_str() {
             tx.end_task(&held, Outcome::Canceled).await?;
         } else {

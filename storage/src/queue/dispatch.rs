@@ -39,6 +39,7 @@ impl Tx {
             dispatch_no: Set(0),
             worker_id: Set(None),
             attempt: Set(0),
+            failures: Set(0),
             not_before: Set(now),
             error: Set(None),
             progress: Set(serde_json::json!([])),

@@ -22,8 +22,11 @@ use crate::entity::worker_node::{ActiveModel, Column, Entity, Model};
 use crate::error::{Result, StorageError};
 use registry::query::{ListQuery, Page};
 
-/// How long a worker that no longer renews keeps its tasks.
-pub const LEASE: Duration = Duration::from_secs(10);
+/// How long a worker that no longer renews keeps its tasks: others wait that long before they take them.
+const LEASE: Duration = Duration::from_secs(10);
+/// On SQLite only one process has the database, and knows at its start that all earlier workers are dead. A lease
+/// only has to outlast the longest transaction, which keeps the heartbeat waiting for the one writing connection.
+const LEASE_ON_SQLITE: Duration = Duration::from_secs(60);
 /// How often a task is taken up again after its worker died under it, before the task is held to be the cause.
 const MAX_DEATHS: i32 = 5;
 /// How long apalis may take to deliver before a task is dispatched again.
@@ -79,8 +82,12 @@ fn database_now(postgres: bool) -> Expr {
     })
 }
 
+const fn lease(postgres: bool) -> Duration {
+    if postgres { LEASE } else { LEASE_ON_SQLITE }
+}
+
 fn lease_start(postgres: bool) -> Expr {
-    let lease = i64::try_from(LEASE.as_micros()).expect("seconds fit");
+    let lease = i64::try_from(lease(postgres).as_micros()).expect("seconds fit");
     database_now(postgres).sub(lease)
 }
 
@@ -113,6 +120,8 @@ impl Catalog {
         let tx = self.begin().await?;
         if matches!(self.0.pool, Pool::Sqlite(_)) {
             Entity::update_many().col_expr(Column::LastSeen, Expr::value(0)).exec(&tx.inner).await?;
+            // Jobs that apalis had fetched for them would be recovered only after its own patience.
+            tx.give_back_fetched_jobs().await?;
         }
         let id = Uuid::now_v7();
         let row = ActiveModel {
@@ -129,6 +138,11 @@ impl Catalog {
             .await?;
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// How long a worker may be silent before its tasks are given to others.
+    pub fn lease(&self) -> Duration {
+        lease(matches!(self.0.pool, Pool::Postgres(_)))
     }
 
     /// Renews a worker's lease, unless it has run out.
@@ -248,6 +262,14 @@ impl Tx {
                 report.requeued += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Jobs that dead workers of this SQLite database had in hand can be fetched again.
+    async fn give_back_fetched_jobs(&self) -> Result<()> {
+        let sql = "UPDATE Jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL \
+                   WHERE job_type LIKE 'entrepot.%' AND status IN ('Queued', 'Running')";
+        self.inner.execute_unprepared(sql).await?;
         Ok(())
     }
 

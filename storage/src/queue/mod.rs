@@ -25,7 +25,7 @@ pub use backend::{Job, JobBackend, JobQueue, WakeStrategy};
 pub(crate) use signals::Signals;
 
 use crate::{CreatedResource, Task};
-pub use lease::{Heartbeat, LEASE, ReconcileReport, WorkerNode};
+pub use lease::{Heartbeat, ReconcileReport, WorkerNode};
 
 /// Proof of owning a task. It stops being one when the task is dispatched again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
