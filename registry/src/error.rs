@@ -87,3 +87,17 @@ fn shorten(text: &str) -> String {
         None => text.escape_debug().to_string(),
     }
 }
+
+/// An error with all its causes, for logs: none is told twice.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -22,7 +22,7 @@ pub mod task;
 pub use clock::{Clock, Timestamp};
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestHasher};
-pub use error::{ManifestError, NameError};
+pub use error::{ManifestError, NameError, chain};
 pub use manifest::{Manifest, ManifestKind};
 pub use media_type::MediaType;
 pub use name::{RepositoryName, Tag};

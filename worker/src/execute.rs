@@ -11,13 +11,13 @@ use storage::{BlobStore, Catalog, Fence, Outcome, StorageError, Task};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::error::chain;
 use crate::jobs::{self, JobContext};
 use crate::lease::Lease;
 use crate::reports::Reports;
 use crate::running::{Entered, Running};
 use crate::stop::StopReason;
 use crate::{JobError, WorkerConfig, backoff};
+use registry::chain;
 
 /// What the tasks of one worker share.
 pub(crate) struct Executor {

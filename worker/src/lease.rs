@@ -11,9 +11,9 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use crate::WorkerConfig;
-use crate::error::chain;
 use crate::running::Running;
 use crate::stop::StopReason;
+use registry::chain;
 
 /// This worker's entry in the catalog. A worker whose lease has run out enters itself again, as another one.
 pub(crate) struct Lease {

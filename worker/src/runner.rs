@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::error::chain;
 use crate::execute::Executor;
 use crate::lease::{self, Lease};
 use crate::running::Running;
 use crate::stop::StopReason;
 use crate::{WorkerConfig, WorkerError};
+use registry::chain;
 
 /// Runs tasks until `shutdown` is canceled; then takes no more, lets the running ones go on for a moment, hands
 /// back what is left, and returns.

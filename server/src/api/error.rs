@@ -68,11 +68,7 @@ impl ApiError {
             }
             StorageError::NotFound { kind } => Self::no_match(kind),
             error => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    correlation_id = cid.0,
-                    "a request failed"
-                );
+                tracing::error!(error = registry::chain(&error), correlation_id = cid.0, "a request failed");
                 Self::Internal(Json(Any(json!({"detail": format!("Internal error; request id {}.", cid.0)}))))
             }
         }

@@ -116,8 +116,11 @@ impl V2Error {
         let status = self.status();
         let code = self.code();
         let message = if status.is_server_error() {
-            let cause = std::error::Error::source(&self).map(ToString::to_string).unwrap_or_default();
-            tracing::error!(correlation_id = id.0, cause, "a registry request failed: {self}: {cause}");
+            tracing::error!(
+                correlation_id = id.0,
+                error = registry::chain(&self),
+                "a registry request failed"
+            );
             format!("internal error; request id {}", id.0)
         } else {
             self.to_string()
