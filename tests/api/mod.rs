@@ -1,0 +1,4 @@
+//! The management API, asked by hand.
+
+mod bad_input;
+mod secrets;

@@ -1,0 +1,4 @@
+//! Programs that people use, unmodified.
+
+mod pulp;
+mod skopeo;

@@ -1,0 +1,35 @@
+//! `entrepot mirror`
+
+use super::entrepot;
+use crate::harness::faults::FakeRegistry;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mirror_takes_an_image_and_tells_how_to_pull_it() {
+    let fake = FakeRegistry::start().await;
+    for tag in ["3.1", "3.2", "4.0"] {
+        fake.add_image("library/app", tag, &[tag.as_bytes()]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("ENTREPOT_LISTEN", "127.0.0.1:0")];
+    let line = format!("mirror {}/library/app --tags 3.* --once", fake.address());
+    let (ok, stdout, stderr) = entrepot(&folder, &line, &settings);
+    assert!(ok, "{stdout}{stderr}");
+    assert!(stdout.contains("version 1") && stdout.contains("library/app:3."), "{stdout}{stderr}");
+    assert_eq!(fake.count("GET", "/blobs/"), 4);
+
+    // Again: nothing new, the same repository.
+    let (ok, stdout, stderr) = entrepot(&folder, &line, &settings);
+    assert!(ok && stdout.contains("version 1"), "{stdout}{stderr}");
+    assert_eq!(fake.count("GET", "/blobs/"), 4);
+}
+
+#[test]
+fn mirror_fails_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("ENTREPOT_LISTEN", "127.0.0.1:0")];
+    let (ok, _, stderr) = entrepot(&folder, "mirror 127.0.0.1:1/library/app --once", &settings);
+    assert!(!ok, "{stderr}");
+    assert!(stderr.contains("cannot connect to http://127.0.0.1:1/v2/library/app/tags/list"), "{stderr}");
+    let (ok, _, stderr) = entrepot(&folder, "mirror 127.0.0.1:1/Library/App --once", &settings);
+    assert!(!ok && stderr.contains("it must be in lower case"), "{stderr}");
+}

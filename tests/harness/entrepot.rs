@@ -1,0 +1,164 @@
+//! The service under test: the real binary in a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::client::Client;
+use super::database::{Database, OwnDatabase};
+use super::process::Program;
+
+/// The password of `admin`.
+pub const ADMIN_PASSWORD: &str = "quayside-crane-9071";
+
+/// A service with its own data folder and database. It ends with the test.
+pub struct Entrepot {
+    // Fields are dropped in this order: the process first.
+    program: Program,
+    database: Option<OwnDatabase>,
+    folder: tempfile::TempDir,
+    settings: Vec<(String, String)>,
+    disk_bytes: Option<u64>,
+    url: String,
+}
+
+impl Entrepot {
+    /// Starts one with the default settings.
+    pub fn start(database: Database) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    /// Starts one with settings by the environment.
+    pub fn start_with(database: Database, settings: &[(&str, &str)]) -> Self {
+        Self::launch(database, settings, None)
+    }
+
+    /// Starts one whose data folder is a disk of this size. `None` where the tests may not mount one.
+    pub fn start_on_disk(database: Database, disk_bytes: u64) -> Option<Self> {
+        let mut probe = Command::new("unshare");
+        probe.args(["--mount", "--map-root-user", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+        if !probe.status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: a tmpfs of {disk_bytes} bytes cannot be mounted here");
+            return None;
+        }
+        Some(Self::launch(database, &[], Some(disk_bytes)))
+    }
+
+    fn launch(database: Database, settings: &[(&str, &str)], disk_bytes: Option<u64>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = (database == Database::Postgres).then(OwnDatabase::create);
+        let mut all = vec![
+            ("ENTREPOT_DATA_DIR".to_owned(), folder.path().join("data").display().to_string()),
+            ("ENTREPOT_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ENTREPOT_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned()),
+        ];
+        all.extend(database.iter().map(|own| ("ENTREPOT_DATABASE_URL".to_owned(), own.url())));
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let program = serve(&all, &folder.path().join("data"), disk_bytes);
+        let url = ready(&program);
+        Self { program, database, folder, settings: all, disk_bytes, url }
+    }
+
+    /// Starts it anew on the same data, after [`Entrepot::kill`] or [`Entrepot::stop`]. Its port is another one.
+    pub fn restart(&mut self) {
+        self.program = serve(&self.settings, &self.data_folder(), self.disk_bytes);
+        self.url = ready(&self.program);
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self) {
+        self.program.kill();
+    }
+
+    /// `SIGTERM`, and nothing else.
+    pub fn terminate(&self) {
+        self.program.terminate();
+    }
+
+    /// Waits for its end after [`Entrepot::terminate`], and asserts that it is an orderly one.
+    pub fn stop(&mut self) {
+        let status = self.program.wait();
+        assert!(status.success(), "{status}");
+    }
+
+    /// `http://127.0.0.1:port`
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `127.0.0.1:port`
+    pub fn host(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Everything that it logged so far since it was started.
+    pub fn log(&self) -> String {
+        self.program.output()
+    }
+
+    /// Where it keeps everything.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// All that the database holds, as bytes to search in.
+    pub fn database_bytes(&self) -> Vec<u8> {
+        match &self.database {
+            Some(own) => own.dump().into_bytes(),
+            None => files_below(&self.data_folder(), "entrepot"),
+        }
+    }
+
+    /// A client without credentials.
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// A client that is `admin`.
+    pub fn admin(&self) -> Client {
+        self.anonymous().with_basic("admin", ADMIN_PASSWORD)
+    }
+}
+
+fn serve(settings: &[(String, String)], data: &Path, disk_bytes: Option<u64>) -> Program {
+    let binary = env!("CARGO_BIN_EXE_entrepot");
+    let mut command = match disk_bytes {
+        None => Command::new(binary),
+        Some(bytes) => {
+            // A mount of its own namespace, which ends with the process.
+            std::fs::create_dir_all(data).unwrap();
+            let mut command = Command::new("unshare");
+            let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$1\" && exec \"$2\" serve");
+            command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(data).arg(binary);
+            command
+        }
+    };
+    if disk_bytes.is_none() {
+        command.arg("serve");
+    }
+    command
+        .env_clear()
+        .envs(["PATH", "HOME", "TMPDIR"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    Program::start("entrepot", &mut command)
+}
+
+/// Waits until it says where it is ready.
+fn ready(program: &Program) -> String {
+    let line = program.wait_for_line("Entrepot is ready");
+    let (_, url) = line.split_once("http://").unwrap();
+    let end = url.find(|letter: char| letter == '"' || letter.is_whitespace()).unwrap_or(url.len());
+    format!("http://{}", &url[..end])
+}
+
+/// The bytes of all files in a folder whose name starts so: a SQLite database has up to three.
+fn files_below(folder: &Path, start: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().starts_with(start) {
+            bytes.extend(std::fs::read(entry.path()).unwrap());
+        }
+    }
+    assert!(!bytes.is_empty(), "no database in {}", folder.display());
+    bytes
+}

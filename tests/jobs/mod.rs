@@ -1,0 +1,7 @@
+//! What runs in the background: syncs that go well, that fail, and that are killed.
+
+mod crash;
+mod faults;
+mod filters;
+mod full_disk;
+mod tags;

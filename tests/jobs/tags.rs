@@ -1,0 +1,72 @@
+//! Tags that move and go upstream, in both modes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Database, DockerRegistry, Entrepot, on_both_databases, some_images};
+
+on_both_databases!(additive_syncs_keep_what_is_gone, mirroring_follows_upstream);
+
+/// Counts of tags, manifests and blobs in a part of a version's summary.
+fn counts(version: &Value, part: &str) -> [i64; 3] {
+    let summary = &version["content_summary"][part];
+    ["tag", "manifest", "blob"]
+        .map(|kind| summary[format!("container.{kind}")]["count"].as_i64().unwrap_or(0))
+}
+
+async fn additive_syncs_keep_what_is_gone(database: Database) {
+    let upstream = DockerRegistry::start();
+    let (images, newer) = (some_images(6), some_images(7));
+    images.push_all(&upstream, "app");
+    let entrepot = Entrepot::start(database);
+    let mirror = entrepot.create_mirror("app", &upstream.url(), "app", json!({}));
+    assert_eq!(entrepot.sync_to_version(&mirror, false), 1);
+    assert_eq!(counts(&entrepot.latest_version(&mirror), "present"), [3, 4, 9]);
+
+    // Nothing changed: no version.
+    let task = entrepot.sync(&mirror, false);
+    assert_eq!((&task["state"], &task["created_resources"]), (&json!("completed"), &json!([])), "{task:#}");
+    assert_eq!(entrepot.latest_version(&mirror)["number"], 1);
+
+    upstream.delete_manifest("app", &images.digest("other"));
+    newer.push("single", &upstream, "app");
+    assert_eq!(entrepot.sync_to_version(&mirror, false), 2);
+    let mut expected = images.tags();
+    expected.insert("single".into(), newer.digest("single"));
+    assert_eq!(entrepot.served_tags("app"), expected);
+    let version = entrepot.latest_version(&mirror);
+    // The tag that moved is another one; the image that it left stays.
+    assert_eq!((counts(&version, "added"), counts(&version, "removed")), ([1, 1, 3], [1, 0, 0]));
+    let left = entrepot.pull("app", &format!("manifests/{}", images.digest("single")));
+    assert_eq!(left.status, 200);
+}
+
+async fn mirroring_follows_upstream(database: Database) {
+    let upstream = DockerRegistry::start();
+    let (images, newer) = (some_images(8), some_images(9));
+    images.push_all(&upstream, "app");
+    let entrepot = Entrepot::start(database);
+    let mirror = entrepot.create_mirror("app", &upstream.url(), "app", json!({}));
+    assert_eq!(entrepot.sync_to_version(&mirror, true), 1);
+
+    upstream.delete_manifest("app", &images.digest("ml"));
+    newer.push("single", &upstream, "app");
+    assert_eq!(entrepot.sync_to_version(&mirror, true), 2);
+    let expected = BTreeMap::from([
+        ("single".to_owned(), newer.digest("single")),
+        ("other".to_owned(), images.digest("other")),
+    ]);
+    assert_eq!(entrepot.served_tags("app"), expected);
+    // Index and both images go; their shared layer stays, since `other` has it too.
+    let version = entrepot.latest_version(&mirror);
+    assert_eq!((counts(&version, "added"), counts(&version, "removed")), ([1, 1, 3], [2, 3, 4]));
+    assert_eq!(counts(&version, "present"), [2, 2, 7]);
+
+    // The version before is as it was.
+    let first = entrepot.read(&format!("{}versions/1/", mirror.repository));
+    assert_eq!(counts(&first, "present"), [3, 4, 9]);
+    let href = format!("{}versions/1/", mirror.repository);
+    let tags = entrepot.read(&format!("/pulp/api/v3/content/container/tags/?repository_version={href}"));
+    assert_eq!(tags["count"], 3);
+}
