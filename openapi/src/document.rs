@@ -90,8 +90,8 @@ fn finish_operation(method: &str, operation: &mut Value, lists: &[ListSpec]) {
         declared.extend(list_parameters(list));
     }
     if method == "get" && !PUBLIC.contains(&id.as_str()) {
-        declared.push(csv("fields", json!({"type": "string"}), "Fields to show, and no others."));
-        declared.push(csv("exclude_fields", json!({"type": "string"}), "Fields to leave out."));
+        declared.push(csv("fields", &json!({"type": "string"}), "Fields to show, and no others."));
+        declared.push(csv("exclude_fields", &json!({"type": "string"}), "Fields to leave out."));
     }
     if declared.is_empty() {
         return;
@@ -106,20 +106,20 @@ fn list_parameters(list: &ListSpec) -> Vec<Value> {
     let words: Vec<String> =
         list.orderings.iter().flat_map(|field| [(*field).to_owned(), format!("-{field}")]).collect();
     let mut parameters: Vec<Value> = list.filters.iter().map(filter_parameter).collect();
-    parameters.push(csv("ordering", json!({"type": "string", "enum": words}), "What to order by."));
+    parameters.push(csv("ordering", &json!({"type": "string", "enum": words}), "What to order by."));
     parameters.push(plain(
         "q",
-        json!({"type": "string"}),
+        &json!({"type": "string"}),
         "Filters joined with NOT, AND, OR and parentheses.",
     ));
     parameters.push(plain(
         "limit",
-        json!({"type": "integer", "format": "int64"}),
+        &json!({"type": "integer", "format": "int64"}),
         "How many entries to show.",
     ));
     parameters.push(plain(
         "offset",
-        json!({"type": "integer", "format": "int64"}),
+        &json!({"type": "integer", "format": "int64"}),
         "How many entries to leave out first.",
     ));
     parameters
@@ -134,32 +134,34 @@ fn filter_parameter(filter: &FilterSpec) -> Value {
         // Both `media_type=x` and several of them are sent by the `pulp` command.
         Meaning::Texts if !filter.name.ends_with("__in") => {
             let schema = json!({"anyOf": [text, {"type": "array", "items": text}]});
-            let mut parameter = plain(&filter.name, schema, &description);
+            let mut parameter = plain(&filter.name, &schema, &description);
             parameter["explode"] = false.into();
             parameter
         }
         Meaning::Texts | Meaning::Ids | Meaning::Hrefs(_) | Meaning::Resources => {
-            csv(&filter.name, text, &description)
+            csv(&filter.name, &text, &description)
         }
-        Meaning::Choices(words) => csv(&filter.name, json!({"type": "string", "enum": words}), &description),
-        Meaning::IntRange => csv(&filter.name, number, &description),
-        Meaning::TimeRange => csv(&filter.name, moment, &description),
-        Meaning::Int => plain(&filter.name, number, &description),
-        Meaning::Bool => plain(&filter.name, json!({"type": "boolean"}), &description),
-        Meaning::Time => plain(&filter.name, moment, &description),
-        Meaning::Choice(words) => plain(&filter.name, json!({"type": "string", "enum": words}), &description),
+        Meaning::Choices(words) => csv(&filter.name, &json!({"type": "string", "enum": words}), &description),
+        Meaning::IntRange => csv(&filter.name, &number, &description),
+        Meaning::TimeRange => csv(&filter.name, &moment, &description),
+        Meaning::Int => plain(&filter.name, &number, &description),
+        Meaning::Bool => plain(&filter.name, &json!({"type": "boolean"}), &description),
+        Meaning::Time => plain(&filter.name, &moment, &description),
+        Meaning::Choice(words) => {
+            plain(&filter.name, &json!({"type": "string", "enum": words}), &description)
+        }
         Meaning::Text | Meaning::Href(_) | Meaning::Version | Meaning::Labels | Meaning::Resource => {
-            plain(&filter.name, text, &description)
+            plain(&filter.name, &text, &description)
         }
     }
 }
 
-fn plain(name: &str, schema: Value, description: &str) -> Value {
+fn plain(name: &str, schema: &Value, description: &str) -> Value {
     json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
 }
 
-fn csv(name: &str, items: Value, description: &str) -> Value {
-    let mut parameter = plain(name, json!({"type": "array", "items": items}), description);
+fn csv(name: &str, items: &Value, description: &str) -> Value {
+    let mut parameter = plain(name, &json!({"type": "array", "items": items}), description);
     parameter["explode"] = false.into();
     parameter
 }

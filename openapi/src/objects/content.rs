@@ -63,7 +63,7 @@ pub struct ManifestResponse {
     pub is_bootable: bool,
     /// Whether it is a Flatpak.
     pub is_flatpak: bool,
-    /// What it is: image, index, bootable, flatpak, helm, cosign_signature…
+    /// What it is: image, index, bootable, flatpak, helm, `cosign_signature`…
     pub r#type: String,
     /// Processor architecture.
     pub architecture: Option<String>,

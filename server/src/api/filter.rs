@@ -180,8 +180,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(&text) {
         return Ok(moment.to_utc().into());
     }
-    let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d+%H:%M:%S%.f"].iter();
-    let naive = naive.filter_map(|format| chrono::NaiveDateTime::parse_from_str(&text, format).ok()).next();
+    let mut naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d+%H:%M:%S%.f"].iter();
+    let naive = naive.find_map(|format| chrono::NaiveDateTime::parse_from_str(&text, format).ok());
     let day =
         || chrono::NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0));
     naive

@@ -204,7 +204,7 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad} was accepted");
         }
-        let many = vec!["name=a"; 9].join(" OR ");
+        let many = ["name=a"; 9].join(" OR ");
         assert_eq!(parse(&many), Err("Filter expression exceeds allowed complexity of 8.".into()));
         let deep = "(".repeat(10_000);
         assert!(parse(&deep).is_err());

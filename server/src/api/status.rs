@@ -36,6 +36,7 @@ impl Operations {
 
     /// Inspect the liveness of the process
     #[oai(path = "/livez/", method = "get", operation_id = "livez_read")]
+    #[expect(clippy::unused_async, reason = "poem-openapi's handlers are async")]
     async fn live(&self) -> Alive {
         Alive::Alive
     }

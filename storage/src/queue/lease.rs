@@ -26,7 +26,7 @@ use registry::query::{ListQuery, Page};
 const LEASE: Duration = Duration::from_secs(10);
 /// On SQLite only one process has the database, and knows at its start that all earlier workers are dead. A lease
 /// only has to outlast the longest transaction, which keeps the heartbeat waiting for the one writing connection.
-const LEASE_ON_SQLITE: Duration = Duration::from_secs(60);
+const LEASE_ON_SQLITE: Duration = Duration::from_mins(1);
 /// How often a task is taken up again after its worker died under it, before the task is held to be the cause.
 const MAX_DEATHS: i32 = 5;
 /// How long apalis may take to deliver before a task is dispatched again.
