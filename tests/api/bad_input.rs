@@ -136,7 +136,7 @@ async fn names_and_paths_are_unique(database: Database) {
         &json!({"base_path": ["This field must be unique."]}),
     );
     for base_path in ["a", "a/b/c"] {
-        let overlap = json!({"base_path": ["Overlaps with existing distribution"]});
+        let overlap = json!({"base_path": ["Overlaps with existing distribution 'taken'."]});
         refused(&entrepot, DISTRIBUTIONS, &distribution("other", base_path), &overlap);
     }
     entrepot.create_distribution(&distribution("beside", "a/bc"));
@@ -170,18 +170,22 @@ async fn what_is_in_use_is_not_deleted(database: Database) {
     ));
 
     let delete = |href: &str| entrepot.admin().request("DELETE", href, &[], &[]);
-    for (href, field, by) in [
-        (&mirror.remote, "remote", "app"),
-        (&mirror.repository, "repository", "app"),
-        (&version, "repository_version", "fixed"),
+    for (href, field, message) in [
+        (&mirror.remote, "remote", "The repository 'app' syncs from this remote: give it another one first."),
+        (
+            &version,
+            "repository_version",
+            "The distribution 'fixed' serves this version: let it serve another one first.",
+        ),
     ] {
-        let answer = delete(href).expect(400);
-        assert!(
-            answer[field][0].as_str().unwrap_or_default().contains(&format!("'{by}'")),
-            "{href}: {answer}"
-        );
+        assert_eq!(delete(href).expect(400), json!({field: [message]}), "{href}");
         entrepot.read(href);
     }
+    // Two distributions serve it; either may be named.
+    let answer = delete(&mirror.repository).expect(400);
+    let message = "serves this repository: delete it or let it serve another one first.";
+    assert!(answer["repository"][0].as_str().unwrap().ends_with(message), "{answer}");
+    entrepot.read(&mirror.repository);
     assert_eq!(entrepot.pull("app", "manifests/1.0").status, 200);
 
     // What is not in use any more goes.

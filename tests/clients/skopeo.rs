@@ -55,7 +55,7 @@ async fn a_second_entrepot_mirrors_the_first(database: Database) {
     let (reason, description) = second.sync_fails(&refused);
     assert_eq!(reason, "upstream.unauthorized");
     assert!(
-        description.starts_with(&format!("{}/v2/closed/tags/list refused access (401)", first.url())),
+        description.starts_with(&format!("{}/v2/closed/tags/list?n=1000 refused access (401)", first.url())),
         "{description}"
     );
 

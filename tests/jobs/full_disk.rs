@@ -20,8 +20,8 @@ async fn a_full_disk_fails_the_task_alone(database: Database) {
     let large = vec![2; usize::try_from(DISK_BYTES).unwrap() + 1];
     fake.add_image(NAME, "large", &[&large]);
     let (reason, description) = entrepot.sync_fails(&mirror);
-    assert_eq!(reason, "storage.full", "{description}");
-    assert!(description.contains("No space left on device"), "{description}");
+    assert_eq!(reason, "storage.disk_full");
+    assert_eq!(description, "no space is left in the store: free some, then try again");
 
     assert_eq!(entrepot.latest_version(&mirror)["number"], 1);
     let layer = entrepot.pull("app", &format!("blobs/{}", small.layers[0]));

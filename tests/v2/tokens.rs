@@ -27,10 +27,11 @@ async fn a_challenge_leads_to_a_token(database: Database) {
     let base = anonymous.get("/v2/");
     assert_eq!(base.header("docker-distribution-api-version"), "registry/2.0");
     assert_eq!(base.expect(401)["errors"][0]["code"], "UNAUTHORIZED");
-    let challenged = anonymous.get("/v2/app/manifests/1.0");
+    let challenged = anonymous.get("/v2/closed/manifests/1.0");
     assert_eq!(challenged.expect(401)["errors"][0]["code"], "UNAUTHORIZED");
     let (url, host) = (entrepot.url(), entrepot.host());
-    let expected = format!("Bearer realm=\"{url}/token/\",service=\"{host}\",scope=\"repository:app:pull\"");
+    let expected =
+        format!("Bearer realm=\"{url}/token/\",service=\"{host}\",scope=\"repository:closed:pull\"");
     assert_eq!(challenged.header("www-authenticate"), expected);
 
     let token = anonymous.get(&format!("/token/?service={host}&scope=repository:app:pull")).expect(200);
@@ -40,6 +41,9 @@ async fn a_challenge_leads_to_a_token(database: Database) {
     assert_eq!(bearer.get("/v2/").status, 200);
     // It is for that name alone.
     assert_eq!(bearer.get("/v2/closed/manifests/1.0").expect(401)["errors"][0]["code"], "UNAUTHORIZED");
+
+    // What is public needs none.
+    assert_eq!(anonymous.get("/v2/app/manifests/1.0").status, 200);
 
     let forged = anonymous.with_authorization("Bearer eyJhbGciOiJub25lIn0.eyJhY2Nlc3MiOltdfQ.");
     assert_eq!(forged.get("/v2/app/manifests/1.0").expect(401)["errors"][0]["code"], "UNAUTHORIZED");
