@@ -1,5 +1,7 @@
 //! Manifests: what is known of them, what they lead to.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use registry::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference};
 use storage::NewManifest;
@@ -43,7 +45,7 @@ impl Walk {
         };
         match fetched {
             Some(FetchedManifest { digest, media_type, bytes }) if is_wanted => {
-                let manifest = self.look_into(&digest, &media_type, &bytes, depth)?;
+                let manifest = self.look_into(reference, &media_type, &bytes, depth)?;
                 self.keep(NewManifest {
                     digest,
                     media_type: manifest.media_type.clone(),
@@ -93,18 +95,18 @@ impl Walk {
         Ok(())
     }
 
-    /// Finds out what a manifest needs.
+    /// Finds out what a manifest needs. `asked` is how it was asked for, which errors tell.
     fn look_into(
         &mut self,
-        digest: &Digest,
+        asked: &impl Display,
         media_type: &MediaType,
         bytes: &Bytes,
         depth: usize,
     ) -> Result<Manifest, JobError> {
         let manifest = Manifest::parse(bytes, Some(media_type))
-            .map_err(|source| JobError::Manifest { url: self.source.manifest_url(digest), source })?;
+            .map_err(|source| JobError::Manifest { url: self.source.manifest_url(asked), source })?;
         if depth >= DEPTH_LIMIT && !manifest.manifests.is_empty() {
-            let url = self.source.manifest_url(digest);
+            let url = self.source.manifest_url(asked);
             return Err(JobError::TooDeep { url, limit: DEPTH_LIMIT });
         }
         for child in &manifest.manifests {
