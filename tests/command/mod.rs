@@ -2,6 +2,7 @@
 
 mod demo;
 mod mirror;
+mod password;
 mod settings;
 mod shutdown;
 

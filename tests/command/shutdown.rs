@@ -17,7 +17,7 @@ const NAME: &str = "library/app";
 
 async fn a_task_is_handed_back(database: Database) {
     let fake = FakeRegistry::start().await;
-    let image = fake.add_image(NAME, "1.0", &[&[7; 100_000]]);
+    let image = fake.add_image(NAME, "1.0", &[&vec![7; 100_000]]);
     let blob = format!("/blobs/{}", image.layers[0]);
     fake.on("GET", &blob).inject(Fault::Hold { after: 1000, until: Arc::new(Notify::new()) });
     let mut entrepot = Entrepot::start(database);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::client::Client;
 use super::database::{Database, OwnDatabase};
-use super::process::Program;
+use super::process::{Program, run};
 
 /// The password of `admin`.
 pub const ADMIN_PASSWORD: &str = "quayside-crane-9071";
@@ -78,6 +78,16 @@ impl Entrepot {
     pub fn stop(&mut self) {
         let status = self.program.wait();
         assert!(status.success(), "{status}");
+    }
+
+    /// Runs another `entrepot` command on the same data, with these settings changed: what it printed.
+    pub fn command(&self, line: &str, settings: &[(&str, &str)]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entrepot"));
+        command.args(line.split_whitespace()).env_clear();
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).envs(settings.iter().copied());
+        let (ok, stdout, stderr) = run(&mut command);
+        assert!(ok, "{line}: {stderr}");
+        stdout
     }
 
     /// `http://127.0.0.1:port`

@@ -13,7 +13,7 @@ const DISK_BYTES: u64 = 24 << 20;
 async fn a_full_disk_fails_the_task_alone(database: Database) {
     let Some(entrepot) = Entrepot::start_on_disk(database, DISK_BYTES) else { return };
     let fake = FakeRegistry::start().await;
-    let small = fake.add_image(NAME, "small", &[&[1; 1 << 20]]);
+    let small = fake.add_image(NAME, "small", &[&vec![1; 1 << 20]]);
     let mirror = entrepot.create_mirror("app", &fake.url(), NAME, json!({"max_retries": 0}));
     assert_eq!(entrepot.sync_to_version(&mirror, false), 1);
 
@@ -30,7 +30,7 @@ async fn a_full_disk_fails_the_task_alone(database: Database) {
 
     // What did not fit has been removed: there is room for what does.
     fake.untag(NAME, "large");
-    fake.add_image(NAME, "other", &[&[3; 1 << 20]]);
+    fake.add_image(NAME, "other", &[&vec![3; 1 << 20]]);
     assert_eq!(entrepot.sync_to_version(&mirror, false), 2);
     assert_eq!(entrepot.served_tags("app").into_keys().collect::<Vec<_>>(), ["other", "small"]);
 }

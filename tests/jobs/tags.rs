@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::harness::faults::FakeRegistry;
 use crate::harness::{Database, DockerRegistry, Entrepot, on_both_databases, some_images};
 
-on_both_databases!(additive_syncs_keep_what_is_gone, mirroring_follows_upstream);
+on_both_databases!(
+    additive_syncs_keep_what_is_gone,
+    mirroring_follows_upstream,
+    only_so_many_versions_are_kept
+);
 
 /// Counts of tags, manifests and blobs in a part of a version's summary.
 fn counts(version: &Value, part: &str) -> [i64; 3] {
@@ -69,4 +74,24 @@ async fn mirroring_follows_upstream(database: Database) {
     let href = format!("{}versions/1/", mirror.repository);
     let tags = entrepot.read(&format!("/pulp/api/v3/content/container/tags/?repository_version={href}"));
     assert_eq!(tags["count"], 3);
+}
+
+async fn only_so_many_versions_are_kept(database: Database) {
+    let fake = FakeRegistry::start().await;
+    fake.add_image("app", "0", &[b"0"]);
+    let entrepot = Entrepot::start(database);
+    let mirror = entrepot.create_mirror("app", &fake.url(), "app", json!({}));
+    let keep = json!({"retain_repo_versions": 2});
+    entrepot.completed(&entrepot.admin().send("PATCH", &mirror.repository, &keep));
+    for number in 1..=3 {
+        assert_eq!(entrepot.sync_to_version(&mirror, true), number);
+        fake.add_image("app", &number.to_string(), &[b"one more"]);
+    }
+    let versions = entrepot.read(&format!("{}versions/", mirror.repository));
+    let numbers: Vec<_> =
+        versions["results"].as_array().unwrap().iter().map(|version| &version["number"]).collect();
+    assert_eq!(numbers, [3, 2]);
+    // What the older ones had added counts from the oldest that is left.
+    assert_eq!(counts(&versions["results"][0], "added"), [1, 1, 1]);
+    assert_eq!(counts(&versions["results"][1], "present"), [2, 2, 4]);
 }
