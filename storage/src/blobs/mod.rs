@@ -9,6 +9,7 @@
 //! A blob is hashed while it is written to the staging folder, then synced to disk, renamed to its digest, and the
 //! folder synced too. So a file under a digest is always whole, whatever happened to the process or the machine.
 
+mod blocks;
 mod read;
 mod stage;
 
@@ -35,6 +36,7 @@ pub struct BlobStore(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     objects: LocalFileSystem,
+    blocks: blocks::Blocks,
 }
 
 /// The room on the store's disk, in bytes.
@@ -67,7 +69,7 @@ impl BlobStore {
             }
             std::fs::create_dir_all(&staging).map_err(fail("create", &staging))?;
             let objects = LocalFileSystem::new_with_prefix(&folder)?;
-            Ok(Self(Arc::new(Inner { folder, objects })))
+            Ok(Self(Arc::new(Inner { folder, objects, blocks: blocks::Blocks::default() })))
         })
         .await?
     }

@@ -1,7 +1,7 @@
 //! Reading a blob in large blocks on blocking threads, which costs a fraction of what small asynchronous reads do.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,17 +12,16 @@ use object_store::{GetOptions, GetResultPayload, ObjectStore};
 use registry::Digest;
 use tokio::task::JoinHandle;
 
+use super::blocks::{BLOCK_BYTES, Blocks};
 use super::{BlobStore, object_path};
 use crate::error::{Result, StorageError};
-
-/// What one read takes from the disk.
-const BLOCK_BYTES: u64 = 256 * 1024;
 
 /// A blob's bytes, or a range of them, block by block. The next block is read while the last one is sent.
 #[derive(Debug)]
 pub struct BlobBody {
     reading: Option<JoinHandle<std::io::Result<(File, Bytes)>>>,
     left_bytes: u64,
+    blocks: Blocks,
 }
 
 impl BlobStore {
@@ -45,19 +44,18 @@ impl BlobStore {
             file.seek(SeekFrom::Start(range.start))
                 .map_err(|error| StorageError::io("seek", &path, error))?;
         }
-        Ok(BlobBody { reading: (left_bytes > 0).then(|| read_block(file, left_bytes)), left_bytes })
+        let blocks = self.0.blocks.clone();
+        let reading = (left_bytes > 0).then(|| read_block(file, blocks.clone(), left_bytes));
+        Ok(BlobBody { reading, left_bytes, blocks })
     }
 }
 
-fn read_block(mut file: File, left_bytes: u64) -> JoinHandle<std::io::Result<(File, Bytes)>> {
+fn read_block(mut file: File, blocks: Blocks, left_bytes: u64) -> JoinHandle<std::io::Result<(File, Bytes)>> {
     tokio::task::spawn_blocking(move || {
-        let size = usize::try_from(left_bytes.min(BLOCK_BYTES)).expect("a block fits into memory");
-        let mut block = Vec::with_capacity(size);
-        (&mut file).take(size as u64).read_to_end(&mut block)?;
-        if block.len() < size {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok((file, Bytes::from(block)))
+        let size = usize::try_from(left_bytes).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        let mut block = blocks.take();
+        block.fill(&mut file, size)?;
+        Ok((file, block.into_bytes()))
     })
 }
 
@@ -71,14 +69,14 @@ impl Stream for BlobBody {
         Poll::Ready(Some(outcome.map(|(file, block)| {
             self.left_bytes -= block.len() as u64;
             if self.left_bytes > 0 {
-                self.reading = Some(read_block(file, self.left_bytes));
+                self.reading = Some(read_block(file, self.blocks.clone(), self.left_bytes));
             }
             block
         })))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let blocks = usize::try_from(self.left_bytes.div_ceil(BLOCK_BYTES)).unwrap_or(usize::MAX);
+        let blocks = usize::try_from(self.left_bytes.div_ceil(BLOCK_BYTES as u64)).unwrap_or(usize::MAX);
         (blocks, Some(blocks))
     }
 }
