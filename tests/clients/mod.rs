@@ -1,4 +1,5 @@
 //! Programs that people use, unmodified.
 
+mod podman;
 mod pulp;
 mod skopeo;

@@ -20,7 +20,6 @@ async fn a_push_to_a_mirror_is_denied(database: Database) {
     let skopeo = Skopeo::new();
     skopeo.run(&["login", "--tls-verify=false", "--username", "admin", "--password", ADMIN_PASSWORD, host]);
     let copy = ["copy", "--src-tls-verify=false", "--dest-tls-verify=false", &source];
-    // With layers that the mirror lacks: else skopeo finds them all and sends the manifest alone.
     let target = format!("docker://{host}/app:pushed");
     let error = skopeo.try_run(&[&copy[..], &[&target]].concat()).unwrap_err();
     assert!(error.contains("denied") && error.contains("app is a mirror"), "{error}");
