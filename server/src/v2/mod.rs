@@ -21,7 +21,7 @@ mod validators;
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use poem::http::{HeaderName, HeaderValue};
+use poem::http::{HeaderName, HeaderValue, Method, header};
 use poem::{Endpoint, Request, Response, Result};
 
 pub(crate) use error::V2Error;
@@ -71,11 +71,16 @@ impl Endpoint for V2 {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
+        let may_have_body = !matches!(*request.method(), Method::GET | Method::HEAD);
         let mut response = match self.answer(&request).await {
             Ok(response) => response,
             Err(error) => error.into_response(&CorrelationId::of_request(&request)),
         };
         response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+        if may_have_body {
+            // The body of a refused push may still be on its way: nothing else can follow it on this connection.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response)
     }
 }

@@ -1,7 +1,7 @@
 //! What the registry serves, answered from memory wherever that can't be wrong.
 //!
 //! A version never changes, so what it holds is remembered by version. Only *which* version a distribution serves
-//! now is looked up: at once after a commit of this process, and within [`FRESH_FOR`] after one of another.
+//! now is looked up: at once after a commit of this process, and within `FRESH_FOR` after one of another.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
