@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use poem::http::StatusCode;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
@@ -44,6 +45,10 @@ impl<'a, T: Type> ApiExtractor<'a> for Body<T> {
         let bytes = body.take()?.into_bytes().await?;
         let fields = match request.content_type() {
             Some(kind) if kind.starts_with("application/x-www-form-urlencoded") => form(&bytes),
+            Some(kind) if !bytes.is_empty() && !kind.starts_with("application/json") => {
+                let detail = format!("Unsupported media type \"{kind}\" in request.");
+                return Err(poem::Error::from_string(detail, StatusCode::UNSUPPORTED_MEDIA_TYPE));
+            }
             _ => parse(&bytes)?,
         };
         Ok(Self { fields: Fields::new(fields), described_as: PhantomData })

@@ -87,9 +87,9 @@ impl Fields {
         })
     }
 
-    /// Text of at most 255 characters that says something.
+    /// Text of at most 255 characters that says something, without the space around it.
     pub(crate) fn name(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
+        let text = self.text(name)?.trim().to_owned();
         if text.chars().count() > 255 {
             self.refuse(name, "Ensure this field has no more than 255 characters.");
             return None;

@@ -3,7 +3,7 @@
 use openapi::filters::{FilterSpec, ListSpec, Value};
 use poem::{FromRequest, Request, RequestBody, Result};
 use registry::Timestamp;
-use registry::href::{Kind, parse_version};
+use registry::href::{API_ROOT, Kind, parse_version};
 use serde_json::json;
 use storage::{Filter, FilterValue, ListQuery, Op, OrderBy};
 use uuid::Uuid;
@@ -36,7 +36,7 @@ impl<'a> FromRequest<'a> for ListRequest {
             url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let state = request.data::<AppState>().expect("the state is set where the routes are built");
         let origin = Origin::of(state, request);
-        let url = format!("{}{}", origin.base(), request.original_uri().path());
+        let url = format!("{}{API_ROOT}{}/", origin.base(), request.uri().path().trim_matches('/'));
         let host = origin.host.to_string();
         let number = |name: &str, default| match pairs.iter().rev().find(|(key, _)| key == name) {
             None => Ok(default),
@@ -57,6 +57,18 @@ impl ListRequest {
         query.extend_pairs(self.pairs.iter().filter(|(key, _)| key != "limit" && key != "offset"));
         query.append_pair("limit", &self.limit.to_string()).append_pair("offset", &offset.to_string());
         format!("{}?{}", self.url, query.finish())
+    }
+
+    /// Refuses versions that don't exist: an empty list, or that of another version, would be taken for theirs.
+    pub(crate) async fn check_versions(&self, state: &AppState) -> Result<(), ApiError> {
+        for (name, text) in self.pairs.iter().filter(|(name, _)| name.starts_with("repository_version")) {
+            let Some((repository, number)) = parse_version(text) else { continue };
+            let found = state.catalog.find_version(repository, number).await;
+            if found.map_err(|error| ApiError::from_storage(error, &self.cid))?.is_none() {
+                return Err(ApiError::field(name, format!("URI not found for repositoryversion: {text}")));
+            }
+        }
+        Ok(())
     }
 
     /// Compiles the parameters. One that the list doesn't know is refused: ignoring it would show too much.

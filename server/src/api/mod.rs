@@ -21,6 +21,8 @@ mod repositories;
 mod status;
 mod submit;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod update;
 mod workers;
 

@@ -15,7 +15,7 @@ mod range;
 mod route;
 mod tags;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod validators;
 
 use std::borrow::Cow;

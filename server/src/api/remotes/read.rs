@@ -99,6 +99,9 @@ fn policy(fields: &mut Fields) -> Option<Policy> {
     Some(policy)
 }
 
+/// Headers whose values nobody may see.
+const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+
 fn headers(fields: &mut Fields) -> Option<Vec<storage::Labels>> {
     let headers = fields.headers("headers")?;
     let is_header = |(name, value): (&String, &String)| {
@@ -106,6 +109,14 @@ fn headers(fields: &mut Fields) -> Option<Vec<storage::Labels>> {
     };
     if headers.iter().any(|header| header.len() != 1 || !header.iter().all(is_header)) {
         fields.refuse("headers", "Each entry must be an object of one header's name and value.");
+        return None;
+    }
+    let is_secret = |name: &String| CREDENTIAL_HEADERS.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+    if headers.iter().flat_map(storage::Labels::keys).any(is_secret) {
+        fields.refuse(
+            "headers",
+            "Credentials do not belong into headers, which are shown: use username and password.",
+        );
         return None;
     }
     Some(headers)
@@ -185,6 +196,7 @@ mod tests {
             (json!({"excludes": [1]}), "excludes"),
             (json!({"headers": [{"a": "b", "c": "d"}]}), "headers"),
             (json!({"headers": [{"a b": "c"}]}), "headers"),
+            (json!({"headers": [{"Authorization": "Bearer secret"}]}), "headers"),
             (json!({"rate_limit": 0}), "rate_limit"),
             (json!({"ca_cert": "nope"}), "ca_cert"),
         ] {

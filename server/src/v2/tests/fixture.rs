@@ -20,40 +20,40 @@ use uuid::Uuid;
 
 use crate::{AppState, ServerConfig, router};
 
-pub(super) const HOST: &str = "registry.test:5000";
-pub(super) const PASSWORD: &str = "correct horse";
+pub(crate) const HOST: &str = "registry.test:5000";
+pub(crate) const PASSWORD: &str = "correct horse";
 
-pub(super) struct Fixture {
-    pub(super) state: AppState,
-    pub(super) clock: Clock,
-    pub(super) client: TestClient<BoxEndpoint<'static, Response>>,
+pub(crate) struct Fixture {
+    pub(crate) state: AppState,
+    pub(crate) clock: Clock,
+    pub(crate) client: TestClient<BoxEndpoint<'static, Response>>,
     _folder: tempfile::TempDir,
 }
 
 /// An image of one layer.
-pub(super) struct Image {
-    pub(super) digest: Digest,
-    pub(super) bytes: Bytes,
-    pub(super) layer: Digest,
-    pub(super) layer_bytes: Bytes,
+pub(crate) struct Image {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Bytes,
+    pub(crate) layer: Digest,
+    pub(crate) layer_bytes: Bytes,
 }
 
 /// What a distribution is like.
-pub(super) struct Kind {
-    pub(super) private: bool,
-    pub(super) synced: bool,
+pub(crate) struct Kind {
+    pub(crate) private: bool,
+    pub(crate) synced: bool,
 }
 
-pub(super) const PUBLIC_MIRROR: Kind = Kind { private: false, synced: true };
-pub(super) const PRIVATE_MIRROR: Kind = Kind { private: true, synced: true };
-pub(super) const PUBLIC_OWN: Kind = Kind { private: false, synced: false };
+pub(crate) const PUBLIC_MIRROR: Kind = Kind { private: false, synced: true };
+pub(crate) const PRIVATE_MIRROR: Kind = Kind { private: true, synced: true };
+pub(crate) const PUBLIC_OWN: Kind = Kind { private: false, synced: false };
 
 impl Fixture {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(ServerConfig::default()).await
     }
 
-    pub(super) async fn with(config: ServerConfig) -> Self {
+    pub(crate) async fn with(config: ServerConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::steered(Timestamp::from_micros(1_800_000_000_000_000));
         let catalog = Catalog::connect(
@@ -75,7 +75,7 @@ impl Fixture {
     }
 
     /// Serves an image of one layer under `name` with these tags.
-    pub(super) async fn serve(&self, name: &str, kind: &Kind, tags: &[&str], layer: &[u8]) -> Image {
+    pub(crate) async fn serve(&self, name: &str, kind: &Kind, tags: &[&str], layer: &[u8]) -> Image {
         let config = Bytes::from_static(b"{}");
         let layer_bytes = Bytes::copy_from_slice(layer);
         let layer = Digest::sha256_of(&layer_bytes);
@@ -140,7 +140,7 @@ impl Fixture {
         tx.commit().await.unwrap();
     }
 
-    pub(super) fn get(
+    pub(crate) fn get(
         &self,
         path: impl AsRef<str>,
     ) -> TestRequestBuilder<'_, BoxEndpoint<'static, Response>> {
@@ -148,7 +148,7 @@ impl Fixture {
     }
 
     /// A token for these scopes, by the way that clients go.
-    pub(super) async fn token(&self, scopes: &[&str], admin: bool) -> String {
+    pub(crate) async fn token(&self, scopes: &[&str], admin: bool) -> String {
         let mut request = self.get("/token/").query("service", &HOST);
         for scope in scopes {
             request = request.query("scope", scope);
@@ -162,20 +162,20 @@ impl Fixture {
     }
 }
 
-pub(super) fn basic(username: &str, password: &str) -> String {
+pub(crate) fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
 }
 
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
 }
 
-pub(super) async fn json_of(answer: TestResponse) -> Value {
+pub(crate) async fn json_of(answer: TestResponse) -> Value {
     serde_json::from_str(&answer.0.into_body().into_string().await.unwrap()).unwrap()
 }
 
 /// Asserts the whole of an error: status, code and text.
-pub(super) async fn assert_error(answer: TestResponse, status: StatusCode, code: &str, message: &str) {
+pub(crate) async fn assert_error(answer: TestResponse, status: StatusCode, code: &str, message: &str) {
     answer.assert_status(status);
     answer.assert_header("docker-distribution-api-version", "registry/2.0");
     answer.assert_header("content-type", "application/json");

@@ -1,7 +1,7 @@
 //! The registry API against a real catalog and blob folder.
 
 mod access;
-mod fixture;
+pub(crate) mod fixture;
 mod lists;
 mod pulls;
 mod pushes;
