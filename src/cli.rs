@@ -52,11 +52,11 @@ pub struct MirrorArgs {
     /// A tag or a digest behind the name is taken beside those of --tags. The host is docker.io unless one is given. Hosts on this machine are asked by plain HTTP, others by
     /// HTTPS; http://HOST/REPOSITORY or https://HOST/REPOSITORY says which.
     pub image: ImageReference,
-    /// Tags to take, with the wildcards * and ?; all tags if none are given
-    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
+    /// Tags to take, with the wildcards * and ?, separated by commas or each behind a --tags; all tags if none are given
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub tags: Vec<String>,
-    /// Tags to leave out, with the wildcards * and ?
-    #[arg(long, value_name = "PATTERN", num_args = 1.., value_delimiter = ',')]
+    /// Tags to leave out, with the wildcards * and ?, separated by commas or each behind an --exclude-tags
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub exclude_tags: Vec<String>,
     /// The name to keep and serve it under; the repository's own if none is given
     #[arg(long)]
@@ -202,7 +202,9 @@ mod tests {
 
     #[test]
     fn mirror_takes_images_and_patterns() {
-        let cli = parse("entrepot mirror quay.io/a/b:c --tags 3.* edge --exclude-tags x,y --name d/e --once");
+        let cli = parse(
+            "entrepot mirror --tags 3.* quay.io/a/b:c --tags edge --exclude-tags x,y --name d/e --once",
+        );
         let Some(Command::Mirror(args)) = cli.unwrap().command else { panic!("another command") };
         assert_eq!((args.image.host.as_str(), args.image.tag.unwrap().as_str()), ("quay.io", "c"));
         assert_eq!((args.tags.join(" "), args.exclude_tags.join(" ")), ("3.* edge".into(), "x y".into()));

@@ -56,6 +56,9 @@ impl FromStr for ImageReference {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let refuse = |reason: String| NameError::Reference { reference: text.to_owned(), reason };
+        if text.is_empty() {
+            return Err(refuse("it is empty".to_owned()));
+        }
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
             Some(("docker", rest)) => (None, rest),
@@ -80,7 +83,11 @@ impl FromStr for ImageReference {
             Some((path, tag)) => (path, Some(tag.parse().map_err(|e: NameError| refuse(e.to_string()))?)),
             None => (path, None),
         };
-        if url::Url::parse(&format!("https://{host}/")).is_err() || host.contains(['?', '#', '\\']) {
+        let is_hollow = !host.starts_with('[') && host.split([':', '.']).any(str::is_empty);
+        if is_hollow
+            || url::Url::parse(&format!("https://{host}/")).is_err()
+            || host.contains(['?', '#', '\\'])
+        {
             return Err(refuse(format!("\"{host}\" is not a host with an optional port")));
         }
         let is_hub = matches!(host, DOCKER_HUB | "index.docker.io" | "registry-1.docker.io");
@@ -157,6 +164,9 @@ mod tests {
             "quay.io/",
             "quay.io/A",
             "a:b:c/d",
+            "../x",
+            ".x/y",
+            "x..y/z",
             "ftp://x/y",
             "http://x",
             "x@sha256:0",

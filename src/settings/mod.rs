@@ -111,7 +111,13 @@ impl Settings {
             shutdown_grace: layers
                 .get(&keys::SHUTDOWN_GRACE, "30", |text| number(text, 0, 3600).map(Duration::from_secs))?,
             log: layers.get(&keys::LOG, DEFAULT_LOG, |text| {
-                tracing_subscriber::EnvFilter::try_new(text).ok().map(|_| text.to_owned())
+                // A bare word that is no level would be a target's name: then everything else went silent.
+                let is_misspelled = |part: &str| {
+                    !part.contains(['=', '[', ':'])
+                        && part.trim().parse::<tracing::level_filters::LevelFilter>().is_err()
+                };
+                let usable = !text.split(',').any(is_misspelled);
+                tracing_subscriber::EnvFilter::try_new(text).ok().filter(|_| usable).map(|_| text.to_owned())
             })?,
             log_format: layers.get(&keys::LOG_FORMAT, "auto", log_format)?,
             file: layers.file().map(PathBuf::from),

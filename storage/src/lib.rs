@@ -11,7 +11,7 @@ mod error;
 pub mod queue;
 mod secret_key;
 
-pub use blobs::{BlobBody, BlobStore, StagedBlob, Usage};
+pub use blobs::{BlobBody, BlobStore, FetchTurn, StagedBlob, Usage};
 pub use catalog::content::{BlobContent, ManifestContent, TagContent};
 pub use catalog::distributions::{Distribution, DistributionChanges, NewDistribution, VersionRef};
 pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecrets};

@@ -48,6 +48,10 @@ impl SecretKey {
         match File::open(path).and_then(|mut file| file.read_exact(&mut key)) {
             Ok(()) => Ok(Some(Self(key))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                let wrong = std::io::Error::other("it must hold 32 bytes: is this the right file?");
+                Err(StorageError::io("read the secret key", path, wrong))
+            }
             Err(error) => Err(StorageError::io("read the secret key", path, error)),
         }
     }

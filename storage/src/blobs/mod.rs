@@ -12,6 +12,7 @@
 mod blocks;
 mod read;
 mod stage;
+mod turn;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use registry::Digest;
 use crate::error::{Result, StorageError};
 pub use read::BlobBody;
 pub use stage::StagedBlob;
+pub use turn::FetchTurn;
 
 const STAGING: &str = ".staging";
 
@@ -37,6 +39,7 @@ struct Inner {
     folder: PathBuf,
     objects: LocalFileSystem,
     blocks: blocks::Blocks,
+    turns: turn::Turns,
 }
 
 /// The room on the store's disk, in bytes.
@@ -69,7 +72,12 @@ impl BlobStore {
             }
             std::fs::create_dir_all(&staging).map_err(fail("create", &staging))?;
             let objects = LocalFileSystem::new_with_prefix(&folder)?;
-            Ok(Self(Arc::new(Inner { folder, objects, blocks: blocks::Blocks::default() })))
+            Ok(Self(Arc::new(Inner {
+                folder,
+                objects,
+                blocks: blocks::Blocks::default(),
+                turns: turn::Turns::default(),
+            })))
         })
         .await?
     }

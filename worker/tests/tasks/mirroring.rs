@@ -133,6 +133,24 @@ async fn what_another_repository_brought_is_not_fetched_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_syncs_at_once_fetch_each_blob_once() {
+    let house = House::new().await;
+    for tag in ["1", "2", "3", "4"] {
+        house.fake.add_image(NAME, tag, &[tag.repeat(200_000).as_bytes(), b"shared"]);
+    }
+    let other = add_repository(&house.catalog, "other").await;
+    let one = submit_sync(&house.catalog, house.repository, house.remote, false).await;
+    let two = submit_sync(&house.catalog, other, house.remote, false).await;
+    for task in [wait(&house.catalog, one).await, wait(&house.catalog, two).await] {
+        assert_eq!(task.created_resources.len(), 1, "{task:#?}");
+    }
+    // Four configurations, four layers, and the one that all share.
+    assert_eq!(house.gets("blobs"), 9);
+    let version = house.catalog.find_version(other, 1).await.unwrap().unwrap();
+    assert_eq!(present(&version), (4, 4, 9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_file_is_fetched_again_and_a_file_without_a_row_is_not() {
     let house = House::new().await;
     let known = b"known to nobody".as_slice();

@@ -71,8 +71,15 @@ impl Source {
         }
     }
 
-    /// Streams a blob into the store. Gives its size in bytes.
+    /// Streams a blob into the store, unless another sync brings it meanwhile. Gives its size in bytes.
     pub(super) async fn fetch_blob(&self, digest: &Digest, size_bytes: Option<u64>) -> Result<u64, JobError> {
+        let _turn = self.blobs.take_fetch_turn(digest).await;
+        if let Some(held) = self.blobs.find_size(digest).await?
+            && size_bytes.is_none_or(|size_bytes| size_bytes == held)
+        {
+            self.progress.add_bytes(usize::try_from(held).unwrap_or(usize::MAX));
+            return Ok(held);
+        }
         let mut reader = self.client.open_blob(digest, 0, size_bytes).await?;
         let mut staged = self.blobs.stage(digest).await?;
         while let Some(chunk) = reader.chunk().await? {
