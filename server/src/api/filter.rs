@@ -120,6 +120,9 @@ fn ordering(spec: &ListSpec, text: &str) -> Result<Vec<OrderBy>, ApiError> {
 
 /// Reads the value of one filter; the error says what would be right.
 pub(super) fn read(spec: &FilterSpec, text: &str) -> Result<Filter, String> {
+    if text.contains('\0') {
+        return Err("Null characters are not allowed.".to_owned());
+    }
     let value = match spec.value {
         Value::Text | Value::Resource => match spec.op {
             Op::Regex | Op::IRegex => FilterValue::Text(checked_regex(text)?),
@@ -283,6 +286,7 @@ mod tests {
             error("state=gone").await,
             json!({"state": ["Select a valid choice. gone is not one of the available choices."]})
         );
+        assert_eq!(error("name=%00").await, json!({"name": ["Null characters are not allowed."]}));
         assert_eq!(error("worker=/x/").await, json!({"worker": ["URI not valid: /x/"]}));
     }
 

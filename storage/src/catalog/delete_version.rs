@@ -18,6 +18,7 @@ use crate::error::{Result, StorageError};
 impl Tx {
     /// Raises what [`Tx::delete_version`] would.
     pub async fn check_version_deletable(&self, repository: Uuid, number: i64) -> Result<()> {
+        self.lock_resources().await?;
         if !self.has_version(super::distributions::VersionRef { repository, number }).await? {
             return Err(StorageError::NotFound { kind: "RepositoryVersion" });
         }

@@ -211,11 +211,13 @@ impl Catalog {
 impl Tx {
     /// Raises what [`Tx::create_distribution`] would.
     pub async fn check_new_distribution(&self, new: &NewDistribution) -> Result<()> {
+        self.lock_resources().await?;
         self.check_distribution(new, None).await
     }
 
     /// Makes a distribution with an id that was chosen before.
     pub async fn create_distribution(&self, id: Uuid, new: NewDistribution) -> Result<Distribution> {
+        self.lock_resources().await?;
         self.check_distribution(&new, None).await?;
         let now = self.now_micros();
         let (repository_id, version_number) = served_columns(&new);
@@ -271,6 +273,7 @@ impl Tx {
         id: Uuid,
         changes: &DistributionChanges,
     ) -> Result<(Model, NewDistribution)> {
+        self.lock_resources().await?;
         let row = Entity::find_by_id(id).one(&self.inner).await?;
         let row = row.ok_or(StorageError::NotFound { kind: "ContainerDistribution" })?;
         let after = changes.apply(&NewDistribution::from(&Distribution::try_from(row.clone())?));

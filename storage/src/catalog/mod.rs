@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use registry::{Clock, Timestamp};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement,
     TransactionOptions, TransactionTrait,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -44,6 +44,9 @@ use users::CredentialCache;
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// `pg_advisory_lock` key that migrations run under, so that replicas may start together: "entrepot" in ASCII.
 const MIGRATION_LOCK: i64 = 0x656e_7472_6570_6f74;
+
+/// `pg_advisory_xact_lock` key of changes of resources: "resource" in ASCII.
+const RESOURCE_LOCK: i64 = 0x7265_736f_7572_6365;
 
 /// What the catalog needs to start.
 #[derive(Debug)]
@@ -229,6 +232,22 @@ impl Tx {
         let text = sealed.as_str().ok_or(StorageError::WrongKey)?;
         serde_json::from_slice(&self.catalog.0.key.open(text)?)
             .map_err(|error| StorageError::corrupt("sealed document", error))
+    }
+
+    /// Serialises changes of repositories, remotes and distributions: their rules look at rows before they write some.
+    /// Taken before anything is read, and before the queue's lock.
+    pub(crate) async fn lock_resources(&self) -> Result<()> {
+        self.lock(RESOURCE_LOCK).await
+    }
+
+    /// Holds an advisory lock until the transaction ends. On SQLite the transaction itself is one.
+    pub(crate) async fn lock(&self, key: i64) -> Result<()> {
+        if self.is_postgres() {
+            let backend = self.inner.get_database_backend();
+            let sql = "SELECT pg_advisory_xact_lock($1)";
+            self.inner.execute_raw(Statement::from_sql_and_values(backend, sql, [key.into()])).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn now_micros(&self) -> i64 {

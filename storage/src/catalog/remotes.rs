@@ -321,6 +321,7 @@ impl Catalog {
 impl Tx {
     /// Makes a remote.
     pub async fn create_remote(&self, new: NewRemote) -> Result<Remote> {
+        self.lock_resources().await?;
         self.check_remote_name(&new.name, None).await?;
         let remote = Remote::from_new(Uuid::now_v7(), self.now(), new);
         Entity::insert(to_row(&remote, &self.catalog.0.key)).exec_without_returning(&self.inner).await?;
@@ -329,6 +330,7 @@ impl Tx {
 
     /// Raises what [`Tx::update_remote`] would.
     pub async fn check_remote_changes(&self, id: Uuid, changes: &RemoteChanges) -> Result<()> {
+        self.lock_resources().await?;
         match &changes.name {
             Some(name) => self.check_remote_name(name, Some(id)).await,
             None => Ok(()),
@@ -349,6 +351,7 @@ impl Tx {
 
     /// Raises [`StorageError::InUse`] while a repository names the remote.
     pub(crate) async fn check_remote_deletable(&self, id: Uuid) -> Result<()> {
+        self.lock_resources().await?;
         let user =
             repository::Entity::find().filter(repository::Column::RemoteId.eq(id)).one(&self.inner).await?;
         match user {

@@ -151,6 +151,7 @@ impl Catalog {
 impl Tx {
     /// Makes a repository with the empty version 0.
     pub async fn create_repository(&self, new: NewRepository) -> Result<Repository> {
+        self.lock_resources().await?;
         self.check_name(&new.name, None).await?;
         self.check_remote(new.remote).await?;
         let now = self.now_micros();
@@ -175,6 +176,7 @@ impl Tx {
 
     /// Raises what [`Tx::update_repository`] would.
     pub async fn check_repository_changes(&self, id: Uuid, changes: &RepositoryChanges) -> Result<()> {
+        self.lock_resources().await?;
         if let Some(name) = &changes.name {
             self.check_name(name, Some(id)).await?;
         }
@@ -198,6 +200,7 @@ impl Tx {
 
     /// Raises [`StorageError::InUse`] while a distribution serves the repository.
     pub(crate) async fn check_repository_deletable(&self, id: Uuid) -> Result<()> {
+        self.lock_resources().await?;
         let serving = distribution::Entity::find()
             .filter(distribution::Column::RepositoryId.eq(id))
             .one(&self.inner)
@@ -246,6 +249,7 @@ impl Tx {
 
     /// Sets one label of a repository, remote or distribution, or of a piece of content.
     pub async fn set_label(&self, kind: ResourceKind, id: Uuid, key: &str, value: &str) -> Result<()> {
+        self.lock_resources().await?;
         let mut labels = self.labels_of(kind, id).await?;
         labels.insert(key.to_owned(), value.to_owned());
         self.write_labels(kind, id, &labels).await
@@ -253,6 +257,7 @@ impl Tx {
 
     /// Removes one label; gives its value when it was there.
     pub async fn unset_label(&self, kind: ResourceKind, id: Uuid, key: &str) -> Result<Option<String>> {
+        self.lock_resources().await?;
         let mut labels = self.labels_of(kind, id).await?;
         let removed = labels.remove(key);
         self.write_labels(kind, id, &labels).await?;

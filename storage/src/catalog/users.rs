@@ -15,6 +15,8 @@ use crate::error::{Result, StorageError};
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 /// How many credentials are remembered at most.
 const REMEMBERED_MAX: u64 = 10_000;
+/// How many passwords are checked at a time, each with 19 MiB.
+const CHECKS_AT_ONCE: usize = 2;
 /// The user that the first start makes.
 const ADMIN: &str = "admin";
 
@@ -42,11 +44,13 @@ pub enum AdminSetup {
 
 /// Remembers, by keyed hash, which password was right for which stored hash. A changed password changes the stored
 /// hash, and what was remembered no longer matches.
-pub(crate) struct CredentialCache(moka::sync::Cache<[u8; 32], ()>);
+pub(crate) struct CredentialCache(moka::sync::Cache<[u8; 32], ()>, tokio::sync::Semaphore);
 
 impl Default for CredentialCache {
     fn default() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build())
+        let remembered =
+            moka::sync::Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build();
+        Self(remembered, tokio::sync::Semaphore::new(CHECKS_AT_ONCE))
     }
 }
 
@@ -60,6 +64,8 @@ impl Catalog {
             return Ok(row.map(Into::into));
         }
         let password = password.to_owned();
+        // argon2 is made to need memory: without a bound, a flood of logins would take all there is.
+        let _turn = self.0.credentials.1.acquire().await.expect("nobody closes it");
         let matches = tokio::task::spawn_blocking(move || {
             let parsed =
                 PasswordHash::new(&hash).map_err(|error| StorageError::PasswordHash(error.to_string()))?;

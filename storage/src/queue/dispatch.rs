@@ -69,18 +69,9 @@ impl Tx {
         Ok(id)
     }
 
-    /// Serialises everything that moves tasks. On SQLite the transaction itself does.
+    /// Serialises everything that moves tasks.
     pub(super) async fn lock_dispatch(&self) -> Result<()> {
-        if self.is_postgres() {
-            let values = [DISPATCH_LOCK.into()];
-            let lock = Statement::from_sql_and_values(
-                self.inner.get_database_backend(),
-                "SELECT pg_advisory_xact_lock($1)",
-                values,
-            );
-            self.inner.execute_raw(lock).await?;
-        }
-        Ok(())
+        self.lock(DISPATCH_LOCK).await
     }
 
     /// Gives every task to apalis that can run now, or only the one that is named.

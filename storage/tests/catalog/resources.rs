@@ -253,3 +253,42 @@ async fn passwords_are_verified_remembered_and_changed() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_at_the_same_time_lose_nothing_and_break_no_rule() {
+    for Fixture { catalog, .. } in every_database().await {
+        let foo = repository(&catalog, "foo").await;
+        let label = async |number: usize| {
+            let tx = catalog.begin().await.unwrap();
+            tx.set_label(ResourceKind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        futures::future::join_all((0..20).map(label)).await;
+        assert_eq!(catalog.find_repository(foo.id).await.unwrap().unwrap().labels.len(), 20);
+
+        let distribute = async |depth: usize| {
+            let tx = catalog.begin().await.unwrap();
+            let path = vec!["ov"; depth + 1].join("/");
+            let new = NewDistribution { name: path.clone(), base_path: path, ..NewDistribution::default() };
+            let made = tx.create_distribution(Uuid::now_v7(), new).await;
+            if made.is_ok() {
+                tx.commit().await.unwrap();
+            }
+            made.is_ok()
+        };
+        let made = futures::future::join_all((0..10).map(distribute)).await;
+        assert_eq!(made.into_iter().filter(|made| *made).count(), 1);
+
+        let create = async |_: usize| {
+            let tx = catalog.begin().await.unwrap();
+            let new = NewRepository { name: "race".into(), ..NewRepository::default() };
+            let made = tx.create_repository(new).await;
+            match made {
+                Ok(_) => tx.commit().await.map(|()| true).unwrap(),
+                refused => !is_invalid(refused, "name"),
+            }
+        };
+        let made = futures::future::join_all((0..10).map(create)).await;
+        assert_eq!(made.into_iter().filter(|made| *made).count(), 1);
+    }
+}
