@@ -59,18 +59,6 @@ impl ListRequest {
         format!("{}?{}", self.url, query.finish())
     }
 
-    /// Refuses versions that don't exist: an empty list, or that of another version, would be taken for theirs.
-    pub(crate) async fn check_versions(&self, state: &AppState) -> Result<(), ApiError> {
-        for (name, text) in self.pairs.iter().filter(|(name, _)| name.starts_with("repository_version")) {
-            let Some((repository, number)) = parse_version(text) else { continue };
-            let found = state.catalog.find_version(repository, number).await;
-            if found.map_err(|error| ApiError::from_storage(error, &self.cid))?.is_none() {
-                return Err(ApiError::field(name, format!("URI not found for repositoryversion: {text}")));
-            }
-        }
-        Ok(())
-    }
-
     /// Compiles the parameters. One that the list doesn't know is refused: ignoring it would show too much.
     pub(crate) fn query(&self, spec: &ListSpec) -> Result<ListQuery, ApiError> {
         let mut query = ListQuery { limit: self.limit, offset: self.offset, ..ListQuery::default() };

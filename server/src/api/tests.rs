@@ -36,7 +36,14 @@ async fn content_of_a_version_that_is_not_there_is_refused() {
         let (status, refused) = get(&fixture, &of(7)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         let message = format!("URI not found for repositoryversion: {repository}versions/7/");
-        assert_eq!(refused, json!({"repository_version": [message]}));
+        assert_eq!(refused, json!({"repository_version": [&message]}));
+        let joined =
+            format!("content/container/{kind}/?q=repository_version_added=%22{repository}versions/7/%22");
+        let (status, refused) = get(&fixture, &joined).await;
+        assert_eq!(
+            (status, &refused["repository_version_added"][0]),
+            (StatusCode::BAD_REQUEST, &json!(message))
+        );
     }
 }
 

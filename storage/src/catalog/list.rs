@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::entity::repository_content;
+use crate::entity::{repository_content, repository_version};
 use crate::error::{Result, StorageError};
 use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
 
@@ -43,6 +43,7 @@ where
     let backend = connection.get_database_backend();
     let mut select = select;
     if let Some(filter) = &query.filter {
+        check_versions(connection, filter).await?;
         select = select.filter(compile(filter, fields, backend)?);
     }
     let total = select.clone().count(connection).await?;
@@ -63,6 +64,37 @@ where
         ordered.limit(query.limit).offset(query.offset).all(connection).await?
     };
     Ok(Page { total, items })
+}
+
+/// Refuses versions that don't exist: an empty list, or that of another version, would be taken for theirs.
+async fn check_versions(connection: &DatabaseConnection, filter: &Filter) -> Result<()> {
+    let (mut open, mut named) = (vec![filter], Vec::new());
+    while let Some(filter) = open.pop() {
+        match filter {
+            Filter::All(parts) | Filter::Any(parts) => open.extend(parts),
+            Filter::Not(inner) => open.push(inner),
+            Filter::Field { op, value: FilterValue::Version { repository, number }, .. } => {
+                named.push((*op, *repository, *number));
+            }
+            Filter::Field { .. } => {}
+        }
+    }
+    for (op, repository, number) in named {
+        let column = |column: repository_version::Column| Expr::col((repository_version::Entity, column));
+        let of_number = repository_version::Entity::find()
+            .filter(column(repository_version::Column::RepositoryId).eq(repository))
+            .filter(column(repository_version::Column::Number).eq(number));
+        if of_number.count(connection).await? == 0 {
+            let field = match op {
+                Op::VersionAdded => "repository_version_added",
+                Op::VersionRemoved => "repository_version_removed",
+                _ => "repository_version",
+            };
+            let href = registry::href::version_href(repository, number);
+            return Err(StorageError::invalid(field, format!("URI not found for repositoryversion: {href}")));
+        }
+    }
+    Ok(())
 }
 
 fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condition> {

@@ -121,11 +121,6 @@ impl Catalog {
         }
         tx.commit().await
     }
-
-    /// The user with this id.
-    pub async fn find_user(&self, id: Uuid) -> Result<Option<User>> {
-        Ok(Entity::find_by_id(id).one(self.reader()).await?.map(Into::into))
-    }
 }
 
 /// A hash that no password matches, with the cost of a real one.

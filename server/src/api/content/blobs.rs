@@ -30,7 +30,6 @@ impl Operations {
         _caller: Caller,
     ) -> Result<Json<Page<BlobResponse>>, ApiError> {
         let query = request.query(&filters::blobs())?;
-        request.check_versions(&state).await?;
         let found = state.catalog.list_blob_contents(&query).await;
         Ok(Json(page(&request, found.map_err(|error| ApiError::from_storage(error, &request.cid))?, show)))
     }

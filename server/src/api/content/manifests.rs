@@ -30,7 +30,6 @@ impl Operations {
         _caller: Caller,
     ) -> Result<Json<Page<ManifestResponse>>, ApiError> {
         let query = request.query(&filters::manifests())?;
-        request.check_versions(&state).await?;
         let found = state.catalog.list_manifest_contents(&query).await;
         Ok(Json(page(&request, found.map_err(|error| ApiError::from_storage(error, &request.cid))?, show)))
     }
