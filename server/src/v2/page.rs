@@ -29,7 +29,11 @@ impl Page {
                     }
                     page.entries = value.parse().unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES);
                 }
-                "last" if !value.is_empty() => page.after = Some(value.into_owned()),
+                "last" => {
+                    // No name holds a NUL, which PostgreSQL refuses: the same names come after what stands before it.
+                    let last = value.split('\0').next().unwrap_or_default();
+                    page.after = (!last.is_empty()).then(|| last.to_owned());
+                }
                 _ => {}
             }
         }
@@ -68,6 +72,8 @@ mod tests {
             ("n=1000000", 1000, None),
             ("n=99999999999999999999999", 1000, None),
             ("last=", 1000, None),
+            ("last=%00", 1000, None),
+            ("last=a%00b", 1000, Some("a")),
             ("other=1", 1000, None),
         ] {
             let page = parse(query).unwrap();

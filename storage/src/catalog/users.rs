@@ -57,7 +57,12 @@ impl Default for CredentialCache {
 impl Catalog {
     /// Whether `password` is `username`'s. An unknown user costs as much time as a wrong password.
     pub async fn verify_password(&self, username: &str, password: &str) -> Result<Option<User>> {
-        let row = Entity::find().filter(Column::Username.eq(username)).one(self.reader()).await?;
+        // No name holds a NUL, which PostgreSQL refuses.
+        let row = if username.contains('\0') {
+            None
+        } else {
+            Entity::find().filter(Column::Username.eq(username)).one(self.reader()).await?
+        };
         let hash = row.as_ref().map_or(UNKNOWN_USER_HASH, |row| &row.password_hash).to_owned();
         let memory = self.0.key.keyed_hash(&[username.as_bytes(), password.as_bytes(), hash.as_bytes()]);
         if row.is_some() && self.0.credentials.0.get(&memory).is_some() {

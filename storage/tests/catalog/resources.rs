@@ -243,6 +243,7 @@ async fn passwords_are_verified_remembered_and_changed() {
         }
         assert_eq!(catalog.verify_password("admin", "wrong").await.unwrap(), None);
         assert_eq!(catalog.verify_password("nobody", &password).await.unwrap(), None);
+        assert_eq!(catalog.verify_password("admin\0", &password).await.unwrap(), None);
         catalog.set_password("admin", "changed").await.unwrap();
         assert_eq!(catalog.verify_password("admin", &password).await.unwrap(), None);
         assert!(catalog.verify_password("admin", "changed").await.unwrap().unwrap().is_admin);
