@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use uuid::Uuid;
 
+use crate::task::ResourceKind;
+
 /// Where the management API lives.
 pub const API_ROOT: &str = "/pulp/api/v3/";
 
@@ -106,6 +108,16 @@ impl Kind {
             None => path_of(text)?.strip_prefix(self.collection())?.trim_end_matches('/'),
         };
         Uuid::try_parse(id).ok()
+    }
+}
+
+impl From<ResourceKind> for Kind {
+    fn from(resource: ResourceKind) -> Self {
+        match resource {
+            ResourceKind::Repository => Self::Repository,
+            ResourceKind::Remote => Self::Remote,
+            ResourceKind::Distribution => Self::Distribution,
+        }
     }
 }
 

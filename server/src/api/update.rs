@@ -25,15 +25,6 @@ pub(crate) enum Updated<T: ParseFromJSON + ToJSON> {
     Accepted(Json<AsyncOperation>),
 }
 
-/// How the API names what tasks change.
-pub(crate) const fn kind_of(resource: ResourceKind) -> Kind {
-    match resource {
-        ResourceKind::Repository => Kind::Repository,
-        ResourceKind::Remote => Kind::Remote,
-        ResourceKind::Distribution => Kind::Distribution,
-    }
-}
-
 /// Starts the task that makes `changes`, which were checked in `tx`.
 pub(crate) async fn start<C: Serialize>(
     tx: Tx,
@@ -43,7 +34,7 @@ pub(crate) async fn start<C: Serialize>(
     changes: &C,
 ) -> Result<AsyncOperation, StorageError> {
     let work = Work::UpdateResource { kind: resource, id, fields: tx.seal(changes)? };
-    submit(tx, asker, work, vec![Reservation::exclusive(kind_of(resource).prn(id))]).await
+    submit(tx, asker, work, vec![Reservation::exclusive(Kind::from(resource).prn(id))]).await
 }
 
 /// Starts the task that deletes a resource that nothing needs.
@@ -57,7 +48,7 @@ pub(crate) async fn delete(
         let tx = state.catalog.begin().await?;
         tx.check_deletable(resource, id).await?;
         let work = Work::DeleteResource { kind: resource, id };
-        submit(tx, asker, work, vec![Reservation::exclusive(kind_of(resource).prn(id))]).await
+        submit(tx, asker, work, vec![Reservation::exclusive(Kind::from(resource).prn(id))]).await
     };
     let task = started.await.map_err(|error| ApiError::from_storage(error, asker.cid))?;
     Ok(Accepted::Accepted(Json(task)))

@@ -1,6 +1,7 @@
 //! Repositories: content over time.
 
 use registry::Timestamp;
+use registry::href::Kind;
 use registry::task::ResourceKind;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -274,7 +275,7 @@ impl Tx {
                 distribution::Entity::find_by_id(id).one(&self.inner).await?.map(|row| row.labels)
             }
         };
-        labels::from_json(json.ok_or(StorageError::NotFound { kind: kind_name(kind) })?)
+        labels::from_json(json.ok_or(StorageError::NotFound { kind: Kind::from(kind).model_name() })?)
     }
 
     async fn write_labels(&self, kind: ResourceKind, id: Uuid, labels: &Labels) -> Result<()> {
@@ -306,15 +307,6 @@ impl Tx {
             }
         }
         Ok(())
-    }
-}
-
-/// What the API calls the kind.
-pub(crate) const fn kind_name(kind: ResourceKind) -> &'static str {
-    match kind {
-        ResourceKind::Repository => "ContainerRepository",
-        ResourceKind::Remote => "ContainerRemote",
-        ResourceKind::Distribution => "ContainerDistribution",
     }
 }
 

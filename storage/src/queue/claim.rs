@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use registry::task::{ProgressReport, TaskError, TaskState};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
@@ -41,10 +41,7 @@ impl Catalog {
             .col_expr(Column::Attempt, Expr::col(Column::Attempt).add(1))
             .col_expr(
                 Column::StartedAt,
-                Expr::cust_with_exprs(
-                    coalesce(&tx),
-                    [Expr::col(Column::StartedAt), Expr::value(tx.now_micros())],
-                ),
+                Func::coalesce([Expr::col(Column::StartedAt), Expr::value(tx.now_micros())]).into(),
             )
             .col_expr(Column::Updated, Expr::value(tx.now_micros()))
             .filter(Column::Id.eq(task))
@@ -216,8 +213,4 @@ fn settled_progress(row: &Model, state: TaskState) -> Result<serde_json::Value> 
         report.state = if state == TaskState::Completed { TaskState::Completed } else { TaskState::Canceled };
     }
     Ok(labels::write(&reports))
-}
-
-fn coalesce(tx: &Tx) -> &'static str {
-    if tx.is_postgres() { "COALESCE($1, $2)" } else { "COALESCE(?, ?)" }
 }
