@@ -17,8 +17,10 @@ use crate::error::{Result, StorageError};
 
 impl Tx {
     /// Raises what [`Tx::delete_version`] would.
+    ///
+    /// Takes no lock, since publishing comes here with rows already written: that nothing serves the version when it
+    /// goes is a constraint of the database.
     pub async fn check_version_deletable(&self, repository: Uuid, number: i64) -> Result<()> {
-        self.lock_resources().await?;
         if !self.has_version(super::distributions::VersionRef { repository, number }).await? {
             return Err(StorageError::NotFound { kind: "RepositoryVersion" });
         }

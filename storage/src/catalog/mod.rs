@@ -48,6 +48,9 @@ const MIGRATION_LOCK: i64 = 0x656e_7472_6570_6f74;
 /// `pg_advisory_xact_lock` key of changes of resources: "resource" in ASCII.
 const RESOURCE_LOCK: i64 = 0x7265_736f_7572_6365;
 
+/// `pg_advisory_xact_lock` key of the recording of content: "contents" in ASCII.
+const CONTENT_LOCK: i64 = 0x636f_6e74_656e_7473;
+
 /// What the catalog needs to start.
 #[derive(Debug)]
 pub struct CatalogConfig {
@@ -238,6 +241,12 @@ impl Tx {
     /// Taken before anything is read, and before the queue's lock.
     pub(crate) async fn lock_resources(&self) -> Result<()> {
         self.lock(RESOURCE_LOCK).await
+    }
+
+    /// Serialises the recording of content: what one transaction looks for and misses, another must not be adding.
+    /// Taken after whatever else but the queue's lock.
+    pub(crate) async fn lock_content(&self) -> Result<()> {
+        self.lock(CONTENT_LOCK).await
     }
 
     /// Holds an advisory lock until the transaction ends. On SQLite the transaction itself is one.

@@ -87,6 +87,9 @@ impl Tx {
                 manifest_ids.get(digest.as_str()).ok_or_else(|| StorageError::BlobMissing(digest.clone()))?;
             wanted.insert((name.to_string(), *manifest));
         }
+        if !wanted.is_empty() {
+            self.lock_content().await?;
+        }
         let mut members = Members::new();
         let keys: Vec<_> = wanted.into_iter().collect();
         for chunk in keys.chunks(CHUNK) {

@@ -103,6 +103,7 @@ impl Catalog {
     /// Records manifests; those that are recorded already stay as they are.
     pub async fn record_manifests(&self, manifests: Vec<NewManifest>) -> Result<()> {
         let tx = self.begin().await?;
+        tx.lock_content().await?;
         for chunk in manifests.chunks(CHUNK / 10) {
             tx.record_manifests(chunk).await?;
         }
@@ -112,6 +113,7 @@ impl Catalog {
     /// Records blobs whose files are in their places; those that are recorded already stay as they are.
     pub async fn record_blobs(&self, blobs: Vec<(Digest, u64)>) -> Result<()> {
         let tx = self.begin().await?;
+        tx.lock_content().await?;
         for chunk in blobs.chunks(CHUNK) {
             tx.record_blobs(chunk).await?;
         }

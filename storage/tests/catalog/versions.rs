@@ -2,6 +2,7 @@
 
 use crate::fixture::{Fixture, every_database, layer_of, publish, record_image, record_manifest, repository};
 use registry::MediaType;
+use registry::task::ResourceKind;
 use storage::{
     ContentSummary, Counts, Filter, FilterValue, ListQuery, NewDistribution, NewVersion, Op, StorageError,
     VersionRef,
@@ -188,5 +189,51 @@ async fn content_is_listed_by_version() {
         let blobs = catalog.list_blob_contents(&of(Op::VersionPresent, 1)).await.unwrap();
         assert!(blobs.items.iter().any(|blob| blob.digest == layer_of("one") && blob.size_bytes == 11));
         assert_eq!(blobs.total, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn syncs_at_the_same_time_record_the_same_content_once() {
+    for Fixture { catalog, .. } in every_database().await {
+        let mirror = async |number: usize| {
+            let own = repository(&catalog, &format!("mirror-{number}")).await;
+            let (one, two) = (record_image(&catalog, "one").await, record_image(&catalog, "two").await);
+            publish(&catalog, &own, &[("a", &one), ("b", &two)], true).await.unwrap().summary.present
+        };
+        let published = futures::future::join_all((0..6).map(mirror)).await;
+        assert!(published.iter().all(|present| *present == counts(4, 2, 2)), "{published:?}");
+        let total = catalog.list_blob_contents(&ListQuery::default()).await.unwrap().total;
+        assert_eq!(total, 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_with_retention_and_changing_the_repository_do_not_lock_each_other_out() {
+    for Fixture { catalog, .. } in every_database().await {
+        let foo = repository(&catalog, "foo").await;
+        let tx = catalog.begin().await.unwrap();
+        let keep_one = storage::RepositoryChanges {
+            retain_repo_versions: Some(Some(1)),
+            ..storage::RepositoryChanges::default()
+        };
+        tx.update_repository(foo.id, keep_one).await.unwrap();
+        tx.commit().await.unwrap();
+        let publishing = async {
+            for seed in 0..12 {
+                let image = record_image(&catalog, &seed.to_string()).await;
+                publish(&catalog, &foo, &[("a", &image)], true).await.unwrap();
+            }
+        };
+        let labelling = async {
+            for number in 0..40 {
+                let tx = catalog.begin().await.unwrap();
+                tx.set_label(ResourceKind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        };
+        tokio::join!(publishing, labelling);
+        let repository = catalog.find_repository(foo.id).await.unwrap().unwrap();
+        assert_eq!((repository.latest_version, repository.labels.len()), (12, 40));
+        assert_eq!(catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap().total, 1);
     }
 }
