@@ -69,6 +69,13 @@ impl Entrepot {
         self.program.kill();
     }
 
+    /// The memory that it occupies, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim_end_matches("kB").trim().parse().unwrap()
+    }
+
     /// `SIGTERM`, and nothing else.
     pub fn terminate(&self) {
         self.program.terminate();

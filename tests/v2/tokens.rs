@@ -4,7 +4,12 @@ use serde_json::json;
 
 use crate::harness::{Database, Entrepot, faults::FakeRegistry, on_both_databases};
 
-on_both_databases!(a_challenge_leads_to_a_token, private_names_need_a_login, without_tokens_basic_does);
+on_both_databases!(
+    a_challenge_leads_to_a_token,
+    private_names_need_a_login,
+    without_tokens_basic_does,
+    wrong_logins_take_no_memory
+);
 
 const NAME: &str = "app";
 
@@ -75,4 +80,20 @@ async fn without_tokens_basic_does(database: Database) {
     assert_eq!(refused.status, 401);
     assert!(refused.header("www-authenticate").starts_with("Basic realm="), "{:?}", refused.headers);
     assert_eq!(entrepot.admin().get("/v2/closed/manifests/1.0").status, 200);
+}
+
+async fn wrong_logins_take_no_memory(database: Database) {
+    let entrepot = Entrepot::start(database);
+    let login = |number: usize| {
+        entrepot.anonymous().with_basic("admin", &format!("wrong {number}")).get("/token/").status
+    };
+    assert_eq!(login(0), 401);
+    let before = entrepot.resident_kib();
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let logins: Vec<_> = (1..=30).map(|number| scope.spawn(move || login(number))).collect();
+        logins.into_iter().map(|login| login.join().unwrap()).collect()
+    });
+    assert_eq!(answers, [401; 30]);
+    let grown = entrepot.resident_kib().saturating_sub(before);
+    assert!(grown < 40 * 1024, "30 logins left {grown} KiB behind; one password takes 19,456");
 }

@@ -11,6 +11,7 @@ pub mod distributions;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod membership;
+mod passwords;
 mod publish;
 pub mod remotes;
 pub mod repositories;
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) generation: AtomicU64,
     pub(crate) served: ServedCache,
     pub(crate) credentials: CredentialCache,
+    pub(crate) passwords: passwords::Passwords,
     pub(crate) signals: crate::queue::Signals,
 }
 
@@ -117,6 +119,7 @@ impl Catalog {
             generation: AtomicU64::new(0),
             served: ServedCache::default(),
             credentials: CredentialCache::default(),
+            passwords: passwords::Passwords::default(),
             signals: crate::queue::Signals::default(),
         })))
     }

@@ -1,22 +1,18 @@
-//! Users and their passwords (argon2id), and the memory of credentials that were right.
+//! Users, and the memory of credentials that were right.
 
 use std::time::Duration;
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
 use super::Catalog;
 use crate::entity::user_account::{ActiveModel, Column, Entity, Model};
-use crate::error::{Result, StorageError};
+use crate::error::Result;
 
 /// How long a credential that was right is remembered, so that not every request pays for argon2.
 const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 /// How many credentials are remembered at most.
 const REMEMBERED_MAX: u64 = 10_000;
-/// How many passwords are checked at a time, each with 19 MiB.
-const CHECKS_AT_ONCE: usize = 2;
 /// The user that the first start makes.
 const ADMIN: &str = "admin";
 
@@ -44,13 +40,11 @@ pub enum AdminSetup {
 
 /// Remembers, by keyed hash, which password was right for which stored hash. A changed password changes the stored
 /// hash, and what was remembered no longer matches.
-pub(crate) struct CredentialCache(moka::sync::Cache<[u8; 32], ()>, tokio::sync::Semaphore);
+pub(crate) struct CredentialCache(moka::sync::Cache<[u8; 32], ()>);
 
 impl Default for CredentialCache {
     fn default() -> Self {
-        let remembered =
-            moka::sync::Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build();
-        Self(remembered, tokio::sync::Semaphore::new(CHECKS_AT_ONCE))
+        Self(moka::sync::Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED_FOR).build())
     }
 }
 
@@ -68,15 +62,7 @@ impl Catalog {
         if row.is_some() && self.0.credentials.0.get(&memory).is_some() {
             return Ok(row.map(Into::into));
         }
-        let password = password.to_owned();
-        // argon2 is made to need memory: without a bound, a flood of logins would take all there is.
-        let _turn = self.0.credentials.1.acquire().await.ok();
-        let matches = tokio::task::spawn_blocking(move || {
-            let parsed =
-                PasswordHash::new(&hash).map_err(|error| StorageError::PasswordHash(error.to_string()))?;
-            Ok::<_, StorageError>(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok())
-        })
-        .await??;
+        let matches = self.0.passwords.verify(password.to_owned(), hash).await?;
         match row {
             Some(row) if matches => {
                 self.0.credentials.0.insert(memory, ());
@@ -99,14 +85,7 @@ impl Catalog {
 
     /// Changes a user's password; makes the user (an administrator) when there is none of that name.
     pub async fn set_password(&self, username: &str, password: &str) -> Result<()> {
-        let plain = password.to_owned();
-        let hash = tokio::task::spawn_blocking(move || {
-            Argon2::default()
-                .hash_password(plain.as_bytes())
-                .map(|hash| hash.to_string())
-                .map_err(|error| StorageError::PasswordHash(error.to_string()))
-        })
-        .await??;
+        let hash = self.0.passwords.hash(password.to_owned()).await?;
         let tx = self.begin().await?;
         if let Some(row) = Entity::find().filter(Column::Username.eq(username)).one(&tx.inner).await? {
             let mut user = row.into_active_model();
