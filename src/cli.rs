@@ -29,6 +29,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve the registry, the API and the worker in one process (the default)
     Serve,
+    /// Serve the registry and the API only; workers on the same PostgreSQL run the tasks
+    Server,
+    /// Run tasks only; any number of workers and servers share one PostgreSQL and one data folder
+    Worker,
     /// Mirror an image repository, then serve it
     Mirror(MirrorArgs),
     /// Show the main job with generated images and no network, then serve them
@@ -102,6 +106,10 @@ pub struct SettingFlags {
     /// [env: ENTREPOT_LISTEN] [default: 127.0.0.1:24817]
     #[arg(long, global = true, value_name = "IP:PORT")]
     pub listen: Option<String>,
+    /// The address at which a worker process tells how it is: /livez, /readyz, /metrics
+    /// [env: ENTREPOT_WORKER_LISTEN] [default: 127.0.0.1:24818]
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    pub worker_listen: Option<String>,
     /// Where clients reach the service, when that is another address [env: ENTREPOT_PUBLIC_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
@@ -146,6 +154,7 @@ impl SettingFlags {
         let given = [
             (keys::DATA_DIR, self.data_dir),
             (keys::LISTEN, self.listen),
+            (keys::WORKER_LISTEN, self.worker_listen),
             (keys::PUBLIC_URL, self.public_url),
             (keys::DATABASE_URL, self.database_url),
             (keys::DATABASE_CONNECTIONS, self.database_connections),

@@ -8,7 +8,7 @@ use storage::StorageError;
 use thiserror::Error;
 use upstream::UpstreamError;
 
-use crate::settings::{SettingsError, Source};
+use crate::settings::{Key, SettingsError, Source};
 
 /// Why a command ends without having done what it should.
 #[derive(Debug, Error)]
@@ -44,18 +44,22 @@ pub enum Error {
     NothingThere(PathBuf),
     /// The address is taken.
     #[error(
-        "another program listens on {address} already (listen, from {from}): \
-         choose another port by --listen or ENTREPOT_LISTEN"
+        "another program listens on {address} already ({}, from {from}): choose another port by {} or {}",
+        .key.name, .key.flag.unwrap_or_default(), .key.variable
     )]
     AddressTaken {
+        /// The setting.
+        key: &'static Key,
         /// The address.
         address: SocketAddr,
         /// Who set it.
         from: Source,
     },
     /// The address cannot be listened on.
-    #[error("the address {address} cannot be listened on (listen, from {from})")]
+    #[error("the address {address} cannot be listened on ({}, from {from})", .key.name)]
     Listen {
+        /// The setting.
+        key: &'static Key,
         /// The address.
         address: SocketAddr,
         /// Who set it.
@@ -63,6 +67,18 @@ pub enum Error {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// Several processes cannot work on SQLite.
+    #[error(
+        "`entrepot {command}` shares the database with other processes, which takes PostgreSQL, but the database \
+         (database_url, from {from}) is SQLite: give postgres://… by --database-url or ENTREPOT_DATABASE_URL, or \
+         run all in one process by `entrepot serve`"
+    )]
+    NeedsPostgres {
+        /// The command.
+        command: &'static str,
+        /// Who set the database.
+        from: Source,
     },
     /// The database cannot be opened.
     #[error("the database (database_url, from {from}) cannot be used")]

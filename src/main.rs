@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use entrepot::cli::{Cli, Command};
+use entrepot::service::Role;
 use entrepot::{Error, Settings, demo, mirror, service, telemetry, upkeep};
 
 /// Blocking threads hash and write what arrives, and read what is sent: more than these only cost memory.
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = Settings::read(cli.settings.into_flags(), &|name| std::env::var_os(name))?;
     let command = cli.command.unwrap_or(Command::Serve);
-    telemetry::start(&settings, !matches!(command, Command::Serve));
+    telemetry::start(&settings, !matches!(command, Command::Serve | Command::Server | Command::Worker));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(IDLE_THREAD)
@@ -38,7 +39,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .context("the threads cannot be started")?;
     runtime.block_on(async {
         match command {
-            Command::Serve => service::run(&settings).await?,
+            Command::Serve => service::run(&settings, Role::All).await?,
+            Command::Server => service::run(&settings, Role::Server).await?,
+            Command::Worker => service::run(&settings, Role::Worker).await?,
             Command::Mirror(args) => mirror::run(&settings, args).await?,
             Command::Demo(args) => demo::run(&settings, &args).await?,
             Command::Config => print!("{}", settings.to_toml()),

@@ -31,7 +31,8 @@ pub async fn reset_admin_password(settings: &Settings) -> Result<(), Error> {
 
 /// `entrepot migrate`
 pub async fn migrate(settings: &Settings) -> Result<(), Error> {
-    let _lock = FolderLock::take(&settings.data_dir)?;
+    let take = if settings.is_sqlite() { FolderLock::take } else { FolderLock::share };
+    let _lock = take(&settings.data_dir)?;
     open_catalog(settings).await?.close().await;
     println!("The database is up to date.");
     Ok(())

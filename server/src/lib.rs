@@ -21,6 +21,6 @@ mod v2;
 
 pub use config::ServerConfig;
 pub use error::ServerError;
-pub use serve::serve;
+pub use serve::{Surface, serve};
 pub use state::AppState;
 pub use telemetry::CorrelationId;

@@ -1,7 +1,7 @@
 //! Every route of the server, in one function.
 
 use poem::endpoint::make;
-use poem::{Endpoint, Request, Response, Result, Route, get};
+use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, get};
 
 use crate::limits::LimitBody;
 use crate::telemetry::Traced;
@@ -15,14 +15,23 @@ pub fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'static {
         max_bytes: state.config.max_body_bytes,
         timeout: state.config.body_timeout,
     };
-    let rest = Route::new()
+    let rest = health(&state)
         .at("/", with(&state, |state, request| async move { ui::index(&state, &request) }))
-        .at("/livez", with(&state, |_, _| async { health::livez() }))
-        .at("/readyz", with(&state, |state, _| health::readyz(state)))
         .at("/token", with(&state, token::get))
         .at("/token/", with(&state, token::get))
         .nest("/pulp/api/v3", management);
     Traced(App { v2: V2::new(state), rest })
+}
+
+/// What a worker answers.
+pub fn health_routes(state: &AppState) -> impl Endpoint<Output = Response> + 'static {
+    Traced(health(state).map_to_response())
+}
+
+fn health(state: &AppState) -> Route {
+    Route::new()
+        .at("/livez", with(state, |_, _| async { health::livez() }))
+        .at("/readyz", with(state, |state, _| health::readyz(state)))
 }
 
 /// `GET` (and `HEAD`) by a function of the state and the request.

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Addr, Endpoint, Response};
+use poem::{Addr, Endpoint, EndpointExt, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,13 +29,30 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait after `accept` failed, usually because file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// Everything.
+    All,
+    /// Only how the process is, for a worker.
+    Health,
+}
+
 /// Answers requests on `listener` until `shutdown`; then no connection is accepted any more, and requests
 /// that run have [`ServerConfig::shutdown_grace`] to finish.
-pub async fn serve(state: AppState, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(
+    state: AppState,
+    surface: Surface,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let config = Arc::clone(&state.config);
     let local = listener.local_addr()?;
     tracing::info!(address = %local, "listening on {local}");
-    let application = Arc::new(router::routes(state));
+    let application = Arc::new(match surface {
+        Surface::All => router::routes(state).boxed(),
+        Surface::Health => router::health_routes(&state).boxed(),
+    });
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     loop {

@@ -20,7 +20,7 @@ pub use seed::seed;
 
 use crate::cli::DemoArgs;
 use crate::mirror::{MirrorRequest, Upstream, mirror};
-use crate::service::{Service, stop_on_signals};
+use crate::service::{Role, Service, stop_on_signals};
 use crate::settings::{Flags, keys};
 use crate::{Error, Settings};
 use images::GeneratedRepository;
@@ -31,7 +31,7 @@ const SEED: u64 = 24_817;
 /// `entrepot demo`
 pub async fn run(settings: &Settings, args: &DemoArgs) -> Result<(), Error> {
     let stop = stop_on_signals()?;
-    let service = Service::start(settings).await?;
+    let service = Service::start(settings, Role::All).await?;
     let repositories = match show(&service, &stop).await {
         Ok(repositories) => repositories,
         Err(error) => {
@@ -52,7 +52,7 @@ async fn show(service: &Service, stop: &CancellationToken) -> Result<Vec<Generat
     let repositories = tokio::task::spawn_blocking(|| images::demo_repositories(SEED));
     let repositories = repositories.await.map_err(|_| Error::Ended("generator"))?.map_err(Error::Images)?;
     let folder = tempfile::tempdir().map_err(Error::Images)?;
-    let source = Service::start(&temporary_settings(folder.path())?).await?;
+    let source = Service::start(&temporary_settings(folder.path())?, Role::All).await?;
     let outcome = async {
         for repository in &repositories {
             seed(&source.catalog, &source.blobs, repository).await?;

@@ -12,7 +12,7 @@ pub use request::{MirrorRequest, Upstream};
 pub use summary::Mirrored;
 
 use crate::cli::MirrorArgs;
-use crate::service::{Service, stop_on_signals};
+use crate::service::{Role, Service, stop_on_signals};
 use crate::{Error, Settings};
 
 /// `entrepot mirror`
@@ -20,7 +20,7 @@ pub async fn run(settings: &Settings, args: MirrorArgs) -> Result<(), Error> {
     let stop = stop_on_signals()?;
     let once = args.once;
     let request = MirrorRequest::from_args(args)?;
-    let service = Service::start(settings).await?;
+    let service = Service::start(settings, Role::All).await?;
     let mirrored = match mirror(&service, &request, &stop).await {
         Ok(mirrored) => mirrored,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! The data folder, and the lock that keeps a second process out of it.
+//! The data folder, and the lock that keeps processes out of it that could not share it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -15,8 +15,20 @@ const LOCK_FILE: &str = "entrepot.lock";
 pub struct FolderLock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 impl FolderLock {
-    /// Makes the folder, readable by its owner only, if it is missing; then takes it.
+    /// Makes the folder, readable by its owner only, if it is missing; then takes it alone, as SQLite demands.
     pub fn take(data_dir: &Setting<impl AsRef<Path>>) -> Result<Self, Error> {
+        Self::lock(data_dir, File::try_lock)
+    }
+
+    /// As [`FolderLock::take`], but together with others that share it: servers and workers on PostgreSQL.
+    pub fn share(data_dir: &Setting<impl AsRef<Path>>) -> Result<Self, Error> {
+        Self::lock(data_dir, File::try_lock_shared)
+    }
+
+    fn lock(
+        data_dir: &Setting<impl AsRef<Path>>,
+        try_lock: fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<Self, Error> {
         let folder = data_dir.value.as_ref();
         let fail =
             |source| Error::DataFolder { path: folder.to_owned(), from: data_dir.source.clone(), source };
@@ -29,7 +41,7 @@ impl FolderLock {
             .mode(0o600)
             .open(folder.join(LOCK_FILE))
             .map_err(fail)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut process = String::new();
@@ -69,7 +81,11 @@ mod tests {
             text.contains(&format!("is in use by another entrepot process (process {process})")),
             "{text}"
         );
+        assert!(matches!(FolderLock::share(&data_dir), Err(Error::DataFolderBusy { .. })));
         drop(lock);
+        let shared = [FolderLock::share(&data_dir).unwrap(), FolderLock::share(&data_dir).unwrap()];
+        assert!(matches!(FolderLock::take(&data_dir), Err(Error::DataFolderBusy { .. })));
+        drop(shared);
         FolderLock::take(&data_dir).unwrap();
     }
 

@@ -1,4 +1,4 @@
-//! The service: the HTTP surfaces and the worker on one catalog and one blob store, in one process.
+//! The service: the HTTP surfaces and the worker on one catalog and one blob store, in one process or in several.
 
 mod folder;
 mod place;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::{AppState, ServerConfig};
+use server::{AppState, ServerConfig, Surface};
 use storage::{BlobStore, Catalog};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -21,6 +21,7 @@ pub use place::Place;
 pub use signals::stop_on_signals;
 pub use stores::{Stores, open_catalog};
 
+use crate::settings::{Key, Setting, keys};
 use crate::{Error, Settings, telemetry};
 
 /// The user that the first start makes.
@@ -28,6 +29,45 @@ pub const ADMIN: &str = "admin";
 
 /// How long the database may take to close when everything else has ended.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What of the service a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// All of it, alone with its data folder.
+    All,
+    /// The HTTP surfaces. Others like it, and workers, share the database.
+    Server,
+    /// The worker, likewise.
+    Worker,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "serve",
+            Self::Server => "server",
+            Self::Worker => "worker",
+        }
+    }
+
+    /// Where it answers: workers tell only how they are.
+    const fn address(self, settings: &Settings) -> (&'static Key, &Setting<SocketAddr>) {
+        match self {
+            Self::All | Self::Server => (&keys::LISTEN, &settings.listen),
+            Self::Worker => (&keys::WORKER_LISTEN, &settings.worker_listen),
+        }
+    }
+
+    fn lock(self, settings: &Settings) -> Result<FolderLock, Error> {
+        match self {
+            Self::All => FolderLock::take(&settings.data_dir),
+            Self::Server | Self::Worker if settings.is_sqlite() => {
+                Err(Error::NeedsPostgres { command: self.name(), from: settings.database_url.source.clone() })
+            }
+            Self::Server | Self::Worker => FolderLock::share(&settings.data_dir),
+        }
+    }
+}
 
 /// A running service.
 #[derive(Debug)]
@@ -43,10 +83,10 @@ pub struct Service {
     _lock: FolderLock,
 }
 
-/// `entrepot serve`
-pub async fn run(settings: &Settings) -> Result<(), Error> {
+/// `entrepot serve`, `entrepot server` and `entrepot worker`
+pub async fn run(settings: &Settings, role: Role) -> Result<(), Error> {
     let stop = stop_on_signals()?;
-    let service = Service::start(settings).await?;
+    let service = Service::start(settings, role).await?;
     let url = service.place.url();
     if telemetry::is_for_people(settings) {
         eprintln!("Entrepot is ready: {url}");
@@ -57,22 +97,25 @@ pub async fn run(settings: &Settings) -> Result<(), Error> {
 }
 
 impl Service {
-    /// Opens the stores and starts all parts. What is likely to be wrong is found out first: nothing is made in
-    /// vain.
-    pub async fn start(settings: &Settings) -> Result<Self, Error> {
-        let lock = FolderLock::take(&settings.data_dir)?;
-        let listener = listen(settings).await?;
+    /// Opens the stores and starts what the role runs. What is likely to be wrong is found out first: nothing is
+    /// made in vain.
+    pub async fn start(settings: &Settings, role: Role) -> Result<Self, Error> {
+        let lock = role.lock(settings)?;
+        let listener = listen(role.address(settings)).await?;
         let Stores { catalog, blobs, lock } = Stores::open(settings, lock).await?;
         let address = listener.local_addr().map_err(Error::Serving)?;
         let state = AppState::new(catalog.clone(), blobs.clone(), Arc::new(server_config(settings))).await?;
         let shutdown = CancellationToken::new();
         let mut parts = JoinSet::new();
-        let serving = server::serve(state, listener, shutdown.clone());
+        let surface = if role == Role::Worker { Surface::Health } else { Surface::All };
+        let serving = server::serve(state, surface, listener, shutdown.clone());
         parts.spawn(async { serving.await.map(|()| "server").map_err(Error::Serving) });
-        let config =
-            WorkerConfig { concurrency: settings.worker_concurrency.value, ..WorkerConfig::default() };
-        let working = worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone());
-        parts.spawn(async { Ok(working.await.map(|()| "worker")?) });
+        if role != Role::Server {
+            let config =
+                WorkerConfig { concurrency: settings.worker_concurrency.value, ..WorkerConfig::default() };
+            let working = worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone());
+            parts.spawn(async { Ok(working.await.map(|()| "worker")?) });
+        }
         let public_url = settings.public_url.as_ref().map(|url| url.value.clone());
         Ok(Self { catalog, blobs, place: Place::new(address, public_url), parts, shutdown, _lock: lock })
     }
@@ -110,14 +153,14 @@ impl Service {
     }
 }
 
-async fn listen(settings: &Settings) -> Result<TcpListener, Error> {
-    let address = settings.listen.value;
-    let from = settings.listen.source.clone();
+async fn listen((key, listen): (&'static Key, &Setting<SocketAddr>)) -> Result<TcpListener, Error> {
+    let address = listen.value;
+    let from = listen.source.clone();
     let listener = TcpListener::bind(address).await.map_err(|source| {
         if source.kind() == std::io::ErrorKind::AddrInUse {
-            Error::AddressTaken { address, from }
+            Error::AddressTaken { key, address, from }
         } else {
-            Error::Listen { address, from, source }
+            Error::Listen { key, address, from, source }
         }
     })?;
     if !is_loopback(address) {

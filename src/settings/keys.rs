@@ -28,6 +28,13 @@ pub const LISTEN: Key = key(
     "ENTREPOT_LISTEN",
     "an IP address with a port, such as 127.0.0.1:24817, [::1]:24817, or 0.0.0.0:24817 for every address",
 );
+/// The address at which a worker process tells how it is.
+pub const WORKER_LISTEN: Key = key(
+    "worker_listen",
+    "--worker-listen",
+    "ENTREPOT_WORKER_LISTEN",
+    "an IP address with a port, such as 127.0.0.1:24818, or 127.0.0.1:0 for any free port",
+);
 /// The catalog's database.
 pub const DATABASE_URL: Key = Key {
     is_secret: true,
@@ -93,9 +100,10 @@ pub const LOG: Key = key(
 pub const LOG_FORMAT: Key = key("log_format", "--log-format", "ENTREPOT_LOG_FORMAT", "auto, human or json");
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 13] = [
+pub const ALL: [&Key; 14] = [
     &DATA_DIR,
     &LISTEN,
+    &WORKER_LISTEN,
     &PUBLIC_URL,
     &DATABASE_URL,
     &DATABASE_CONNECTIONS,

@@ -20,6 +20,7 @@ pub use layers::{Environment, Flags, Source};
 pub const DEFAULT_DATA_DIR: &str = "./entrepot-data";
 /// The port says nothing else: Pulp's API server has 24817 too, so its clients need no new one.
 const DEFAULT_LISTEN: &str = "127.0.0.1:24817";
+const DEFAULT_WORKER_LISTEN: &str = "127.0.0.1:24818";
 const DEFAULT_LOG: &str = "info";
 
 /// A value, and who set it.
@@ -59,6 +60,8 @@ pub struct Settings {
     pub data_dir: Setting<PathBuf>,
     /// The address to answer on.
     pub listen: Setting<SocketAddr>,
+    /// The address at which a worker process tells how it is.
+    pub worker_listen: Setting<SocketAddr>,
     /// Where clients reach the service, when that is not `listen`.
     pub public_url: Option<Setting<String>>,
     /// The catalog's database.
@@ -93,6 +96,8 @@ impl Settings {
         let in_data_dir = |name: &str| data_dir.value.join(name).display().to_string();
         Ok(Self {
             listen: layers.get(&keys::LISTEN, DEFAULT_LISTEN, |text| text.parse().ok())?,
+            worker_listen: layers
+                .get(&keys::WORKER_LISTEN, DEFAULT_WORKER_LISTEN, |text| text.parse().ok())?,
             public_url: layers.get_optional(&keys::PUBLIC_URL, public_url)?,
             database_url: layers.get(
                 &keys::DATABASE_URL,

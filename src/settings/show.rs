@@ -15,6 +15,7 @@ impl Settings {
         }
         show(&mut text, &keys::DATA_DIR, &self.data_dir, |path| quoted(&path.display().to_string()));
         show(&mut text, &keys::LISTEN, &self.listen, |address| quoted(&address.to_string()));
+        show(&mut text, &keys::WORKER_LISTEN, &self.worker_listen, |address| quoted(&address.to_string()));
         show_optional(&mut text, &keys::PUBLIC_URL, self.public_url.as_ref(), |url| quoted(url));
         show_database(&mut text, self);
         show(&mut text, &keys::DATABASE_CONNECTIONS, &self.database_connections, ToString::to_string);

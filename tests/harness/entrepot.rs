@@ -18,6 +18,7 @@ pub struct Entrepot {
     folder: tempfile::TempDir,
     settings: Vec<(String, String)>,
     disk_bytes: Option<u64>,
+    role: &'static str,
     url: String,
 }
 
@@ -29,7 +30,19 @@ impl Entrepot {
 
     /// Starts one with settings by the environment.
     pub fn start_with(database: Database, settings: &[(&str, &str)]) -> Self {
-        Self::launch(database, settings, None)
+        Self::launch(database, settings, None, "serve")
+    }
+
+    /// Starts `entrepot server` on PostgreSQL, which runs no tasks itself: see [`Entrepot::start_worker`].
+    pub fn start_server(settings: &[(&str, &str)]) -> Self {
+        Self::launch(Database::Postgres, settings, None, "server")
+    }
+
+    /// Starts `entrepot worker` on the same database and data folder.
+    pub fn start_worker(&self) -> Program {
+        let worker = serve("worker", &self.settings, &self.data_folder(), None);
+        worker.wait_for_line("Entrepot is ready");
+        worker
     }
 
     /// Starts one whose data folder is a disk of this size. `None` where the tests may not mount one.
@@ -40,27 +53,33 @@ impl Entrepot {
             eprintln!("skipped: a tmpfs of {disk_bytes} bytes cannot be mounted here");
             return None;
         }
-        Some(Self::launch(database, &[], Some(disk_bytes)))
+        Some(Self::launch(database, &[], Some(disk_bytes), "serve"))
     }
 
-    fn launch(database: Database, settings: &[(&str, &str)], disk_bytes: Option<u64>) -> Self {
+    fn launch(
+        database: Database,
+        settings: &[(&str, &str)],
+        disk_bytes: Option<u64>,
+        role: &'static str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = (database == Database::Postgres).then(OwnDatabase::create);
         let mut all = vec![
             ("ENTREPOT_DATA_DIR".to_owned(), folder.path().join("data").display().to_string()),
             ("ENTREPOT_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ENTREPOT_WORKER_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
             ("ENTREPOT_ADMIN_PASSWORD".to_owned(), ADMIN_PASSWORD.to_owned()),
         ];
         all.extend(database.iter().map(|own| ("ENTREPOT_DATABASE_URL".to_owned(), own.url())));
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let program = serve(&all, &folder.path().join("data"), disk_bytes);
+        let program = serve(role, &all, &folder.path().join("data"), disk_bytes);
         let url = ready(&program);
-        Self { program, database, folder, settings: all, disk_bytes, url }
+        Self { program, database, folder, settings: all, disk_bytes, role, url }
     }
 
     /// Starts it anew on the same data, after [`Entrepot::kill`] or [`Entrepot::stop`]. Its port is another one.
     pub fn restart(&mut self) {
-        self.program = serve(&self.settings, &self.data_folder(), self.disk_bytes);
+        self.program = serve(self.role, &self.settings, &self.data_folder(), self.disk_bytes);
         self.url = ready(&self.program);
     }
 
@@ -117,6 +136,12 @@ impl Entrepot {
         self.folder.path().join("data")
     }
 
+    /// How many blobs are being written, or were when a process ended.
+    pub fn half_blobs(&self) -> usize {
+        let folders = std::fs::read_dir(self.data_folder().join("blobs/.staging")).unwrap();
+        folders.filter_map(|entry| std::fs::read_dir(entry.unwrap().path()).ok()).map(Iterator::count).sum()
+    }
+
     /// All that the database holds, as bytes to search in.
     pub fn database_bytes(&self) -> Vec<u8> {
         match &self.database {
@@ -136,7 +161,7 @@ impl Entrepot {
     }
 }
 
-fn serve(settings: &[(String, String)], data: &Path, disk_bytes: Option<u64>) -> Program {
+fn serve(role: &str, settings: &[(String, String)], data: &Path, disk_bytes: Option<u64>) -> Program {
     let binary = env!("CARGO_BIN_EXE_entrepot");
     let mut command = match disk_bytes {
         None => Command::new(binary),
@@ -144,13 +169,16 @@ fn serve(settings: &[(String, String)], data: &Path, disk_bytes: Option<u64>) ->
             // A mount of its own namespace, which ends with the process.
             std::fs::create_dir_all(data).unwrap();
             let mut command = Command::new("unshare");
-            let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$1\" && exec \"$2\" serve");
-            command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(data).arg(binary);
+            let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$1\" && exec \"$2\" \"$3\"");
+            command
+                .args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"])
+                .arg(data)
+                .args([binary, role]);
             command
         }
     };
     if disk_bytes.is_none() {
-        command.arg("serve");
+        command.arg(role);
     }
     command
         .env_clear()

@@ -55,6 +55,5 @@ async fn a_killed_sync_goes_on_and_fetches_nothing_twice(database: Database) {
         assert_eq!((pulled.status, pulled.body.as_slice()), (200, bytes));
     }
     // Half a blob is not left behind.
-    let staging = entrepot.data_folder().join("blobs/.staging");
-    assert_eq!(std::fs::read_dir(staging).map_or(0, Iterator::count), 0);
+    assert_eq!(entrepot.half_blobs(), 0);
 }

@@ -3,5 +3,6 @@
 mod crash;
 mod faults;
 mod filters;
+mod fleet;
 mod full_disk;
 mod tags;

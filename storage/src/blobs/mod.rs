@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! blobs/
-//!   .staging/<uuid>              being written; emptied at start
+//!   .staging/<process>/<uuid>    being written, by a process that holds .staging/<process>.lock
 //!   sha256/9f/9f86d081…          whole and verified
 //! ```
 //!
@@ -12,6 +12,7 @@
 mod blocks;
 mod read;
 mod stage;
+mod staging;
 mod turn;
 
 use std::path::{Path, PathBuf};
@@ -28,8 +29,6 @@ pub use read::BlobBody;
 pub use stage::StagedBlob;
 pub use turn::FetchTurn;
 
-const STAGING: &str = ".staging";
-
 /// The blobs of an installation. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct BlobStore(Arc<Inner>);
@@ -37,6 +36,7 @@ pub struct BlobStore(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
+    staging: staging::StagingFolder,
     objects: LocalFileSystem,
     blocks: blocks::Blocks,
     turns: turn::Turns,
@@ -54,26 +54,16 @@ pub struct Usage {
 }
 
 impl BlobStore {
-    /// Opens the store in `folder`, which is made if it is missing. What was being written when the last process ended
-    /// is thrown away.
+    /// Opens the store in `folder`, which is made if it is missing. Other processes may have it open too; what those
+    /// were writing that have ended is thrown away.
     pub async fn open(folder: &Path) -> Result<Self> {
         let folder = folder.to_owned();
         tokio::task::spawn_blocking(move || {
-            let staging = folder.join(STAGING);
-            let fail = |action, path: &Path| {
-                let path = path.to_owned();
-                move |error| StorageError::io(action, &path, error)
-            };
-            match std::fs::remove_dir_all(&staging) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(fail("empty", &staging)(error));
-                }
-                _ => {}
-            }
-            std::fs::create_dir_all(&staging).map_err(fail("create", &staging))?;
+            let staging = staging::StagingFolder::open(&folder)?;
             let objects = LocalFileSystem::new_with_prefix(&folder)?;
             Ok(Self(Arc::new(Inner {
                 folder,
+                staging,
                 objects,
                 blocks: blocks::Blocks::default(),
                 turns: turn::Turns::default(),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use registry::{Digest, DigestHasher};
 use tokio::task::JoinHandle;
 
-use super::{BlobStore, STAGING};
+use super::BlobStore;
 use crate::error::{Result, StorageError};
 
 /// Bytes that are gathered before a blocking thread hashes and writes them: large enough that the hand-over costs
@@ -55,7 +55,7 @@ impl Drop for StagedPath {
 impl BlobStore {
     /// Begins to write a blob.
     pub async fn stage(&self, digest: &Digest) -> Result<StagedBlob> {
-        let path = self.0.folder.join(STAGING).join(uuid::Uuid::now_v7().to_string());
+        let path = self.0.staging.new_path();
         let hasher = DigestHasher::new(digest.algorithm());
         let target = tokio::task::spawn_blocking(move || {
             let file = File::create_new(&path).map_err(|error| StorageError::io("create", &path, error))?;

@@ -10,7 +10,7 @@ fn files(folder: &std::path::Path) -> Vec<String> {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {
             found.extend(files(&entry.path()));
-        } else {
+        } else if entry.path().extension().is_none_or(|end| end != "lock") && entry.file_name() != "gate" {
             found.push(entry.file_name().into_string().unwrap());
         }
     }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{Fixture, PUBLIC_MIRROR};
-use crate::{ServerConfig, serve};
+use crate::{ServerConfig, Surface, serve};
 
 struct Running {
     address: std::net::SocketAddr,
@@ -21,7 +21,7 @@ async fn start(fixture: &Fixture) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve(fixture.state.clone(), listener, shutdown.clone()));
+    let task = tokio::spawn(serve(fixture.state.clone(), Surface::All, listener, shutdown.clone()));
     Running { address, shutdown, task }
 }
 
