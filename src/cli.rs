@@ -132,6 +132,14 @@ pub struct SettingFlags {
     /// Syncs that run at once [env: ENTREPOT_WORKER_CONCURRENCY] [default: 4]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub worker_concurrency: Option<String>,
+    /// Tasks that talk to one upstream at once, on all workers together
+    /// [env: ENTREPOT_TASKS_PER_UPSTREAM] [default: 3]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub tasks_per_upstream: Option<String>,
+    /// Days that tasks are kept after they ended; 0 keeps them for ever
+    /// [env: ENTREPOT_TASK_RETENTION_DAYS] [default: 30]
+    #[arg(long, global = true, value_name = "DAYS")]
+    pub task_retention_days: Option<String>,
     /// Seconds that requests may go on after a stop was asked for [env: ENTREPOT_SHUTDOWN_GRACE] [default: 30]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub shutdown_grace: Option<String>,
@@ -162,6 +170,8 @@ impl SettingFlags {
             (keys::TOKEN_AUTH, self.token_auth),
             (keys::ANONYMOUS_CATALOG, self.anonymous_catalog),
             (keys::WORKER_CONCURRENCY, self.worker_concurrency),
+            (keys::TASKS_PER_UPSTREAM, self.tasks_per_upstream),
+            (keys::TASK_RETENTION, self.task_retention_days),
             (keys::SHUTDOWN_GRACE, self.shutdown_grace),
             (keys::LOG, self.log),
             (keys::LOG_FORMAT, self.log_format),

@@ -206,6 +206,7 @@ const fn href_name(kind: Kind) -> &'static str {
         Kind::Tag => "container_tag_href",
         Kind::Task => "task_href",
         Kind::Worker => "worker_href",
+        Kind::TaskGroup => "task_group_href",
         Kind::User => "auth_user_href",
     }
 }

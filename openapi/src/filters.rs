@@ -251,6 +251,9 @@ pub fn tasks() -> ListSpec {
     .with("logging_cid", "logging_cid", Op::Eq, Value::Text)
     .with("logging_cid__contains", "logging_cid", Op::Contains, Value::Text)
     .with("worker", "worker", Op::Eq, Value::Href(Kind::Worker))
+    .with("parent_task", "parent_task", Op::Eq, Value::Href(Kind::Task))
+    .with("child_tasks", "child_tasks", Op::Eq, Value::Href(Kind::Task))
+    .with("task_group", "task_group", Op::Eq, Value::Href(Kind::TaskGroup))
     .with("created_resources", "created_resources", Op::Eq, Value::Text)
     .with("reserved_resources", "reserved_resources", Op::Eq, Value::Resource)
     .with("reserved_resources__in", "reserved_resources", Op::In, Value::Resources)
@@ -263,6 +266,13 @@ pub fn tasks() -> ListSpec {
     .with_time("started_at")
     .with_time("finished_at")
     .with_ids(Kind::Task)
+}
+
+/// `task_groups_list`
+pub fn task_groups() -> ListSpec {
+    ListSpec::new("task_groups_list", &["pulp_id", "pulp_created", "pulp_last_updated", "description"])
+        .with_time("pulp_created")
+        .with_ids(Kind::TaskGroup)
 }
 
 /// `workers_list`

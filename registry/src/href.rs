@@ -26,6 +26,8 @@ pub enum Kind {
     Tag,
     /// A task.
     Task,
+    /// A group of tasks.
+    TaskGroup,
     /// A worker.
     Worker,
     /// A user.
@@ -34,7 +36,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Repository,
         Self::Remote,
         Self::Distribution,
@@ -42,6 +44,7 @@ impl Kind {
         Self::Manifest,
         Self::Tag,
         Self::Task,
+        Self::TaskGroup,
         Self::Worker,
         Self::User,
     ];
@@ -56,6 +59,7 @@ impl Kind {
             Self::Manifest => "content/container/manifests/",
             Self::Tag => "content/container/tags/",
             Self::Task => "tasks/",
+            Self::TaskGroup => "task-groups/",
             Self::Worker => "workers/",
             Self::User => "users/",
         }
@@ -71,6 +75,7 @@ impl Kind {
             Self::Manifest => "container.manifest",
             Self::Tag => "container.tag",
             Self::Task => "core.task",
+            Self::TaskGroup => "core.taskgroup",
             Self::Worker => "core.appstatus",
             Self::User => "auth.user",
         }
@@ -86,6 +91,7 @@ impl Kind {
             Self::Manifest => "Manifest",
             Self::Tag => "Tag",
             Self::Task => "Task",
+            Self::TaskGroup => "TaskGroup",
             Self::Worker => "Worker",
             Self::User => "User",
         }

@@ -86,6 +86,31 @@ pub struct TaskError {
     pub code: String,
 }
 
+/// What a task that does not run yet waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// An earlier task, which has a resource that this one reserves.
+    Task {
+        /// The earliest of them.
+        task: uuid::Uuid,
+        /// The resource's PRN.
+        resource: String,
+    },
+    /// As many tasks talk to this upstream already as may at once.
+    Upstream {
+        /// The host, with its port if that isn't the scheme's own.
+        host: String,
+        /// How many may.
+        limit: u32,
+    },
+    /// The moment of the next try, after it failed for a cause that may pass.
+    Retry(crate::Timestamp),
+    /// The moment for which a schedule planned it.
+    Schedule(crate::Timestamp),
+    /// A worker that has room for it.
+    Worker,
+}
+
 /// A resource that a task reserves, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reservation {
@@ -157,6 +182,24 @@ pub enum Work {
         /// The version's number.
         number: i64,
     },
+    /// Starts a sync of each of many repositories, as its children.
+    SyncRepositories {
+        /// The repositories' ids; none means every repository that has a remote.
+        repositories: Vec<uuid::Uuid>,
+        /// As for one sync.
+        #[serde(default)]
+        mirror: bool,
+    },
+    /// Deletes tasks that have ended.
+    PurgeTasks {
+        /// Only those that ended before this moment.
+        finished_before: crate::Timestamp,
+        /// Only those in one of these states, all of which are final.
+        states: Vec<TaskState>,
+    },
+    /// Something that only a later release knows. A worker leaves it to others.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The resources that tasks change.
@@ -180,6 +223,9 @@ impl Work {
             Self::UpdateResource { .. } => "pulpcore.app.tasks.base.general_update",
             Self::DeleteResource { .. } => "pulpcore.app.tasks.base.general_delete",
             Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
+            Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
+            Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -197,6 +243,12 @@ mod tests {
             serde_json::to_value(&work).unwrap(),
             serde_json::json!({"job": "sync_repository", "repository": nil, "remote": nil, "mirror": true})
         );
+    }
+
+    #[test]
+    fn work_of_later_releases_is_unknown() {
+        let later = serde_json::json!({"job": "fold_laundry", "basket": 3});
+        assert_eq!(serde_json::from_value::<Work>(later).unwrap(), Work::Unknown);
     }
 
     #[test]

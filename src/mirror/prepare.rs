@@ -95,15 +95,11 @@ async fn find_unfinished_sync(catalog: &Catalog, wanted: Uuid) -> Result<Option<
 }
 
 fn sync(work: Work, repository: Uuid, remote: Uuid) -> NewTask {
-    NewTask {
-        work,
-        reservations: vec![
-            Reservation::exclusive(format!("prn:container.containerrepository:{repository}")),
-            Reservation::shared(format!("prn:container.containerremote:{remote}")),
-        ],
-        created_by: None,
-        correlation_id: Uuid::now_v7().simple().to_string(),
-    }
+    let reservations = vec![
+        Reservation::exclusive(format!("prn:container.containerrepository:{repository}")),
+        Reservation::shared(format!("prn:container.containerremote:{remote}")),
+    ];
+    NewTask { correlation_id: Uuid::now_v7().simple().to_string(), ..NewTask::new(work, reservations) }
 }
 
 impl Held {

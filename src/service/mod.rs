@@ -111,8 +111,7 @@ impl Service {
         let serving = server::serve(state, surface, listener, shutdown.clone());
         parts.spawn(async { serving.await.map(|()| "server").map_err(Error::Serving) });
         if role != Role::Server {
-            let config =
-                WorkerConfig { concurrency: settings.worker_concurrency.value, ..WorkerConfig::default() };
+            let config = worker_config(settings);
             let working = worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone());
             parts.spawn(async { Ok(working.await.map(|()| "worker")?) });
         }
@@ -174,6 +173,15 @@ async fn listen((key, listen): (&'static Key, &Setting<SocketAddr>)) -> Result<T
 
 fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
+}
+
+fn worker_config(settings: &Settings) -> WorkerConfig {
+    let days = settings.task_retention_days.value;
+    WorkerConfig {
+        concurrency: settings.worker_concurrency.value,
+        task_retention: (days > 0).then(|| Duration::from_hours(24 * u64::from(days))),
+        ..WorkerConfig::default()
+    }
 }
 
 fn server_config(settings: &Settings) -> ServerConfig {

@@ -40,6 +40,7 @@ pub async fn open_catalog(settings: &Settings) -> Result<Catalog, Error> {
         database_url: settings.database_url.value.0.clone(),
         secret_key: SecretKey::load_or_create(&settings.secret_key_file.value)?,
         max_connections: settings.database_connections.value,
+        tasks_per_upstream: settings.tasks_per_upstream.value,
     };
     let from = settings.database_url.source.clone();
     let opened = async {

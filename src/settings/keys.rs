@@ -82,6 +82,20 @@ pub const WORKER_CONCURRENCY: Key = key(
     "ENTREPOT_WORKER_CONCURRENCY",
     "a number from 1 to 100",
 );
+/// How many tasks talk to one upstream at once.
+pub const TASKS_PER_UPSTREAM: Key = key(
+    "tasks_per_upstream",
+    "--tasks-per-upstream",
+    "ENTREPOT_TASKS_PER_UPSTREAM",
+    "a number from 1 to 100",
+);
+/// How long tasks that have ended are kept.
+pub const TASK_RETENTION: Key = key(
+    "task_retention_days",
+    "--task-retention-days",
+    "ENTREPOT_TASK_RETENTION_DAYS",
+    "a number of days from 0 to 36500, where 0 keeps them for ever",
+);
 /// How long requests may go on after the stop was asked for.
 pub const SHUTDOWN_GRACE: Key = key(
     "shutdown_grace",
@@ -100,7 +114,7 @@ pub const LOG: Key = key(
 pub const LOG_FORMAT: Key = key("log_format", "--log-format", "ENTREPOT_LOG_FORMAT", "auto, human or json");
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 14] = [
+pub const ALL: [&Key; 16] = [
     &DATA_DIR,
     &LISTEN,
     &WORKER_LISTEN,
@@ -112,6 +126,8 @@ pub const ALL: [&Key; 14] = [
     &TOKEN_AUTH,
     &ANONYMOUS_CATALOG,
     &WORKER_CONCURRENCY,
+    &TASKS_PER_UPSTREAM,
+    &TASK_RETENTION,
     &SHUTDOWN_GRACE,
     &LOG,
     &LOG_FORMAT,

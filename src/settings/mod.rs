@@ -78,6 +78,10 @@ pub struct Settings {
     pub anonymous_catalog: Setting<bool>,
     /// How many syncs run at once.
     pub worker_concurrency: Setting<usize>,
+    /// How many tasks talk to one upstream at once, on all workers together.
+    pub tasks_per_upstream: Setting<u32>,
+    /// How many days tasks are kept after they ended; 0 keeps them for ever.
+    pub task_retention_days: Setting<u32>,
     /// How long requests may go on after the stop was asked for.
     pub shutdown_grace: Setting<Duration>,
     /// What is logged.
@@ -113,6 +117,8 @@ impl Settings {
             token_auth: layers.get(&keys::TOKEN_AUTH, "true", boolean)?,
             anonymous_catalog: layers.get(&keys::ANONYMOUS_CATALOG, "true", boolean)?,
             worker_concurrency: layers.get(&keys::WORKER_CONCURRENCY, "4", |text| number(text, 1, 100))?,
+            tasks_per_upstream: layers.get(&keys::TASKS_PER_UPSTREAM, "3", |text| number(text, 1, 100))?,
+            task_retention_days: layers.get(&keys::TASK_RETENTION, "30", |text| number(text, 0, 36_500))?,
             shutdown_grace: layers
                 .get(&keys::SHUTDOWN_GRACE, "30", |text| number(text, 0, 3600).map(Duration::from_secs))?,
             log: layers.get(&keys::LOG, DEFAULT_LOG, |text| {

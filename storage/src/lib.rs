@@ -18,6 +18,7 @@ pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecre
 pub use catalog::repositories::{NewRepository, Repository, RepositoryChanges};
 pub use catalog::served::{Served, ServedManifest};
 pub use catalog::sync::{KnownManifest, NewManifest};
+pub use catalog::task_groups::{GroupedTask, TaskGroup};
 pub use catalog::tasks::{CreatedResource, NewTask, Task};
 pub use catalog::users::{AdminSetup, User};
 pub use catalog::versions::{ContentSummary, Counts, NewVersion, Version};

@@ -23,6 +23,8 @@ pub struct WorkerConfig {
     pub restart_pause: Duration,
     /// How often a task is tried when its cause of failure may pass by itself.
     pub max_attempts: u32,
+    /// How long tasks are kept after they ended; for ever when absent.
+    pub task_retention: Option<Duration>,
     /// The wait before the second attempt; it doubles with each further one.
     pub retry_base: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for WorkerConfig {
             grace: Duration::from_secs(2),
             restart_pause: Duration::from_secs(1),
             max_attempts: 3,
+            task_retention: None,
             retry_base: Duration::from_secs(5),
         }
     }

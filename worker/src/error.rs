@@ -80,6 +80,9 @@ pub enum JobError {
     /// A filter of the remote cannot be used.
     #[error("the remote's filters cannot be used: {0}")]
     Filter(#[from] NameError),
+    /// A later release accepted the task.
+    #[error("this worker's release does not know this kind of task; one of a later release has to run it")]
+    LaterRelease,
     /// The code that ran the job panicked.
     #[error("the job ended unexpectedly; the log of the worker has the cause")]
     Panicked,
@@ -122,6 +125,7 @@ impl JobError {
             Self::BlobSize { .. } => "manifest.blob_size",
             Self::NothingFound { .. } => "upstream.not_found",
             Self::Remote { .. } | Self::Filter(_) => "remote.setting",
+            Self::LaterRelease => "worker.release",
             Self::Panicked => "internal",
         }
     }

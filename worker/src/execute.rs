@@ -19,6 +19,9 @@ use crate::stop::StopReason;
 use crate::{JobError, WorkerConfig, backoff};
 use registry::chain;
 
+/// How long a task that only later releases know is left alone after this one gave it back.
+const LEAVE_TO_OTHERS: Duration = Duration::from_secs(2);
+
 /// What the tasks of one worker share.
 pub(crate) struct Executor {
     pub(crate) catalog: Catalog,
@@ -48,7 +51,7 @@ impl Executor {
             Err(error) => {
                 tracing::warn!(task.id = %job.task, error = chain(&error), "a task could not be claimed");
                 // The claim may have been committed although its answer was lost: then it is handed back.
-                self.settle(&fence, Settlement::Release).await;
+                self.settle(&fence, Settlement::Release(Duration::ZERO)).await;
             }
         }
     }
@@ -60,6 +63,9 @@ impl Executor {
             blobs: self.blobs.clone(),
             fence,
             reports: Reports::new(self.catalog.clone(), fence),
+            created_by: task.created_by,
+            correlation_id: task.logging_cid.clone(),
+            group: task.group,
         };
         tracing::info!(attempt = task.attempt, "task started");
         // Should both be ready, the fence settles it.
@@ -88,6 +94,7 @@ impl Executor {
         match ended {
             Ended::Finished(Ok(())) | Ended::Stopped(StopReason::LeaseLost) => None,
             Ended::Finished(Err(error)) if error.is_fenced() => None,
+            Ended::Finished(Err(JobError::LaterRelease)) => Some(Settlement::Release(LEAVE_TO_OTHERS)),
             Ended::Finished(Err(error)) => {
                 let failures = u32::try_from(task.failures).unwrap_or_default() + 1;
                 if error.is_transient() && failures < self.config.max_attempts {
@@ -99,7 +106,7 @@ impl Executor {
                 }
             }
             Ended::Stopped(StopReason::Canceled) => Some(Settlement::Finish(Outcome::Canceled)),
-            Ended::Stopped(StopReason::Drain) => Some(Settlement::Release),
+            Ended::Stopped(StopReason::Drain) => Some(Settlement::Release(Duration::ZERO)),
         }
     }
 
@@ -110,7 +117,7 @@ impl Executor {
             let told = match settlement.clone() {
                 Settlement::Finish(outcome) => finish(&self.catalog, fence, outcome).await,
                 Settlement::Retry(delay, error) => self.catalog.retry_task(fence, delay, error).await,
-                Settlement::Release => self.catalog.release_task(fence).await,
+                Settlement::Release(delay) => self.catalog.release_task(fence, delay).await,
             };
             match told {
                 Ok(()) | Err(StorageError::Fenced) => return,
@@ -133,7 +140,7 @@ enum Ended {
 enum Settlement {
     Finish(Outcome),
     Retry(Duration, TaskError),
-    Release,
+    Release(Duration),
 }
 
 async fn finish(catalog: &Catalog, fence: &Fence, outcome: Outcome) -> Result<(), StorageError> {
@@ -158,5 +165,12 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
         Work::DeleteVersion { repository, number } => {
             jobs::delete_version::perform(context, repository, number).await
         }
+        Work::SyncRepositories { repositories, mirror } => {
+            jobs::sync_repositories::perform(context, &repositories, mirror).await
+        }
+        Work::PurgeTasks { finished_before, states } => {
+            jobs::purge_tasks::perform(context, finished_before, &states).await
+        }
+        Work::Unknown => Err(JobError::LaterRelease),
     }
 }

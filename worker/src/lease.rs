@@ -41,8 +41,13 @@ impl Lease {
     /// Renews the lease every `config.heartbeat` and ends the tasks that were asked to end.
     pub(crate) async fn keep(&self, config: &WorkerConfig, running: &Running) {
         let mut ticks = ticks(config.heartbeat);
+        let mut cancel_requests = self.catalog.cancel_requests();
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // It never ends: the catalog that sends it is here.
+                _ = cancel_requests.changed() => {}
+            }
             // What was asked before the answer came is what the lease is good from.
             let asked = Instant::now();
             match tokio::time::timeout(config.lease, self.beat(running)).await {
@@ -137,6 +142,7 @@ mod tests {
             database_url: format!("sqlite:{}", folder.path().join("catalog").display()),
             secret_key: SecretKey::generate(),
             max_connections: 1,
+            tasks_per_upstream: 4,
         };
         let catalog = Catalog::connect(config, Clock::system()).await.unwrap();
         catalog.migrate().await.unwrap();

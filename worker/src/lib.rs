@@ -12,11 +12,12 @@ mod jobs;
 mod lease;
 mod reports;
 mod resources;
+mod retention;
 mod runner;
 mod running;
 mod stop;
 
 pub use config::WorkerConfig;
 pub use error::{JobError, WorkerError};
-pub use jobs::sync_repository::codes;
+pub use jobs::codes;
 pub use runner::run;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::execute::Executor;
 use crate::lease::{self, Lease};
+use crate::retention;
 use crate::running::Running;
 use crate::stop::StopReason;
 use crate::{WorkerConfig, WorkerError};
@@ -45,6 +46,8 @@ pub async fn run(
         let catalog = catalog.clone();
         async move { catalog.listen_for_jobs().await }
     });
+
+    background.spawn(retention::keep(catalog.clone(), config.task_retention));
 
     let executor = Arc::new(Executor {
         catalog: catalog.clone(),

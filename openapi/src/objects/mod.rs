@@ -17,12 +17,13 @@ pub use page::{Page, Pageable};
 pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};
 pub use repository::{
     ContentCount, ContentSummary, PatchedRepository, Repository, RepositoryResponse,
-    RepositoryVersionResponse, SyncRepository,
+    RepositoryVersionResponse, SyncRepositories, SyncRepository,
 };
 pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
 pub use task::{
-    AsyncOperation, CancelTask, ProgressReport, SetLabel, SetLabelResponse, TaskErrorDocument, TaskResponse,
-    UnsetLabel, UnsetLabelResponse, WorkerResponse,
+    AsyncOperation, CancelTask, MinimalTaskResponse, ProgressReport, Purge, SetLabel, SetLabelResponse,
+    TaskErrorDocument, TaskGroupOperation, TaskGroupResponse, TaskResponse, UnsetLabel, UnsetLabelResponse,
+    WaitingForResponse, WorkerResponse,
 };
 
 /// A JSON value of any shape.

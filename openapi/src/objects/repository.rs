@@ -92,6 +92,16 @@ pub struct SyncRepository {
     pub signed_only: Option<bool>,
 }
 
+/// Which repositories to sync, and how.
+#[derive(Debug, Object)]
+#[oai(rename = "ContainerRepositoriesSync")]
+pub struct SyncRepositories {
+    /// Paths of the repositories, each with a remote; by default every repository that has one.
+    pub repositories: Option<Vec<String>>,
+    /// Make the new versions equal to upstream (filtered), rather than only add to them. By default false.
+    pub mirror: Option<bool>,
+}
+
 /// How much of one kind of content.
 #[derive(Debug, Object)]
 pub struct ContentCount {

@@ -81,11 +81,11 @@ pub struct TaskResponse {
     pub error: Option<TaskErrorDocument>,
     /// The worker that has it.
     pub worker: Option<String>,
-    /// Always null.
+    /// The task that started it.
     pub parent_task: Option<String>,
-    /// Always empty.
+    /// The tasks that it started.
     pub child_tasks: Vec<String>,
-    /// Always null.
+    /// The group that it belongs to.
     pub task_group: Option<String>,
     /// How far it is.
     pub progress_reports: Vec<ProgressReport>,
@@ -97,8 +97,109 @@ pub struct TaskResponse {
     pub reserved_resources_record: Vec<String>,
     /// What it gave.
     pub result: Option<AnyJson>,
+    /// What it waits for, while it is waiting.
+    pub waiting_for: Option<WaitingForResponse>,
+    /// How often it was tried again after a cause that may pass.
+    pub retries: i32,
+    /// When it is tried again.
+    pub next_try: Option<Moment>,
     /// Always v3.
     pub pulp_api_version: String,
+}
+
+/// What a task waits for.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskWaitingForResponse")]
+pub struct WaitingForResponse {
+    /// task: an earlier one has what it needs. limit: enough tasks talk to its upstream already. retry: its next try.
+    /// schedule: the moment that a schedule planned. worker: one that has room.
+    pub reason: String,
+    /// Path of the earlier task.
+    pub task: Option<String>,
+    /// Resource name of what the earlier task has.
+    pub resource: Option<String>,
+    /// Until when it waits, if that is known.
+    pub until: Option<Moment>,
+    /// The same, in a sentence.
+    pub description: String,
+}
+
+/// The group that was started.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskGroupOperationResponse")]
+pub struct TaskGroupOperation {
+    /// Path of the group.
+    pub task_group: String,
+}
+
+/// A task, as its group shows it.
+#[derive(Debug, Object)]
+#[oai(rename = "MinimalTaskResponse")]
+pub struct MinimalTaskResponse {
+    /// Path of this task.
+    pub pulp_href: String,
+    /// Resource name.
+    pub prn: String,
+    /// When it was accepted.
+    pub pulp_created: Moment,
+    /// When it last changed.
+    pub pulp_last_updated: Moment,
+    /// Always v3.
+    pub pulp_api_version: String,
+    /// Its kind.
+    pub name: String,
+    /// waiting, running, completed, failed, canceled or canceling.
+    pub state: String,
+    /// When its resources were free.
+    pub unblocked_at: Option<Moment>,
+    /// When a worker first took it.
+    pub started_at: Option<Moment>,
+    /// When it ended.
+    pub finished_at: Option<Moment>,
+    /// The worker that has it.
+    pub worker: Option<String>,
+}
+
+/// A group of tasks.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskGroupResponse")]
+pub struct TaskGroupResponse {
+    /// Path of this group.
+    pub pulp_href: String,
+    /// Resource name.
+    pub prn: String,
+    /// For people.
+    pub description: String,
+    /// Whether no more tasks will join it.
+    pub all_tasks_dispatched: bool,
+    /// How many of its tasks are waiting.
+    pub waiting: u64,
+    /// Always 0.
+    pub skipped: u64,
+    /// How many are running.
+    pub running: u64,
+    /// How many have done their work.
+    pub completed: u64,
+    /// How many ended because somebody asked for it.
+    pub canceled: u64,
+    /// How many ended with an error.
+    pub failed: u64,
+    /// How many were asked to end and have not yet.
+    pub canceling: u64,
+    /// Always empty: each task has its own.
+    pub group_progress_reports: Vec<ProgressReport>,
+    /// Its tasks, oldest first.
+    pub tasks: Vec<MinimalTaskResponse>,
+}
+
+/// Which tasks to delete.
+#[derive(Debug, Object)]
+#[oai(rename = "Purge")]
+pub struct Purge {
+    /// Those that ended before this moment; by default 30 days ago.
+    pub finished_before: Option<String>,
+    /// Those in one of these states: completed, failed, canceled, skipped. By default completed.
+    pub states: Option<Vec<String>>,
 }
 
 /// A worker.
@@ -119,8 +220,10 @@ pub struct WorkerResponse {
     pub last_heartbeat: Moment,
     /// Versions of what it runs.
     pub versions: Labels,
-    /// A task that it has.
+    /// The first of the tasks that it has.
     pub current_task: Option<String>,
+    /// All tasks that it has, oldest first.
+    pub current_tasks: Vec<String>,
 }
 
 /// A label to set.
@@ -162,4 +265,5 @@ pub struct UnsetLabelResponse {
 }
 
 impl Pageable for TaskResponse {}
+impl Pageable for TaskGroupResponse {}
 impl Pageable for WorkerResponse {}

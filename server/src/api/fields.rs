@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use registry::Timestamp;
 use registry::href::Kind;
 use serde_json::{Map, Value, json};
 use storage::Labels;
@@ -116,6 +117,11 @@ impl Fields {
         Some(text)
     }
 
+    /// A moment (RFC 3339).
+    pub(crate) fn moment(&mut self, name: &str) -> Option<Timestamp> {
+        self.take_nullable(name, |value| super::filter::time(&read_text(value)?)).flatten()
+    }
+
     /// One of a few words.
     pub(crate) fn choice<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         self.take(name, |value| {
@@ -185,6 +191,19 @@ impl Fields {
             _ => Err("Expected a list of items.".to_owned()),
         };
         self.take_nullable(name, read).map(Option::unwrap_or_default)
+    }
+
+    /// The ids in paths or resource names, or null.
+    pub(crate) fn nullable_hrefs(&mut self, name: &str, kind: Kind) -> Option<Option<Vec<Uuid>>> {
+        let texts = self.nullable_texts(name)?;
+        let mut ids = Vec::new();
+        for text in texts.iter().flatten() {
+            match kind.parse(text) {
+                Some(id) => ids.push(id),
+                None => self.refuse(name, format!("Invalid hyperlink - No URL match: \"{text}\".")),
+            }
+        }
+        Some(texts.map(|_| ids))
     }
 
     /// The id in a path or resource name, or null.

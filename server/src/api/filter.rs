@@ -177,7 +177,7 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     // A plus sign that was not encoded arrives as a space.
     let text = text.trim().replace(' ', "+");
     if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(&text) {

@@ -20,6 +20,7 @@ mod remotes;
 mod repositories;
 mod status;
 mod submit;
+mod task_groups;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,9 @@ pub(crate) enum Tag {
     Content,
     /// Asynchronous work.
     Tasks,
+    /// Tasks that were started together.
+    #[oai(rename = "Task-Groups")]
+    TaskGroups,
     /// Those who do it.
     Workers,
     /// The state of the installation.
@@ -59,7 +63,13 @@ pub(crate) enum Tag {
 }
 
 type Operations = (
-    (status::Operations, generic::Operations, tasks::Operations, workers::Operations),
+    (
+        status::Operations,
+        generic::Operations,
+        tasks::Operations,
+        task_groups::Operations,
+        workers::Operations,
+    ),
     (
         repositories::Operations,
         repositories::versions::Operations,
@@ -71,7 +81,13 @@ type Operations = (
 
 fn service() -> OpenApiService<Operations, ()> {
     let operations = (
-        (status::Operations, generic::Operations, tasks::Operations, workers::Operations),
+        (
+            status::Operations,
+            generic::Operations,
+            tasks::Operations,
+            task_groups::Operations,
+            workers::Operations,
+        ),
         (
             repositories::Operations,
             repositories::versions::Operations,

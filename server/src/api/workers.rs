@@ -59,7 +59,8 @@ fn show(worker: WorkerNode) -> WorkerResponse {
         pulp_last_updated: Moment(worker.last_heartbeat),
         name: worker.name,
         last_heartbeat: Moment(worker.last_heartbeat),
-        versions: versions(),
-        current_task: worker.current_task.map(|id| Kind::Task.href(id)),
+        versions: versions().into_iter().chain([("entrepot".to_owned(), worker.version)]).collect(),
+        current_task: worker.current_tasks.first().map(|id| Kind::Task.href(*id)),
+        current_tasks: worker.current_tasks.iter().map(|id| Kind::Task.href(*id)).collect(),
     }
 }

@@ -18,6 +18,7 @@ pub mod repositories;
 mod secrets;
 pub mod served;
 pub mod sync;
+pub mod task_groups;
 pub mod tasks;
 pub mod users;
 pub mod versions;
@@ -61,6 +62,8 @@ pub struct CatalogConfig {
     pub secret_key: SecretKey,
     /// Most connections to PostgreSQL, or most readers of SQLite.
     pub max_connections: u32,
+    /// How many tasks may talk to the same upstream at once, on all workers together.
+    pub tasks_per_upstream: u32,
 }
 
 /// A handle to the catalog. Clones share everything.
@@ -73,6 +76,7 @@ pub(crate) struct Inner {
     /// Heartbeats must get through when every other connection is busy.
     pub(crate) heartbeat: DatabaseConnection,
     pub(crate) pool: Pool,
+    pub(crate) tasks_per_upstream: u32,
     pub(crate) clock: Clock,
     pub(crate) key: SecretKey,
     /// Grows with every commit of this process: caches of what may change compare it.
@@ -114,6 +118,7 @@ impl Catalog {
             write,
             heartbeat,
             pool,
+            tasks_per_upstream: config.tasks_per_upstream.max(1),
             clock,
             key: config.secret_key,
             generation: AtomicU64::new(0),
@@ -171,7 +176,7 @@ impl Catalog {
             ..TransactionOptions::default()
         };
         let inner = self.0.write.begin_with_options(options).await?;
-        Ok(Tx { inner, catalog: self.clone(), now: self.now(), dispatched: false })
+        Ok(Tx { inner, catalog: self.clone(), now: self.now(), dispatched: false, canceling: false })
     }
 
     /// Closes all connections, after those that are in use have been given back.
@@ -204,6 +209,8 @@ pub struct Tx {
     now: Timestamp,
     /// Jobs were given to apalis: its workers are woken after the commit.
     pub(crate) dispatched: bool,
+    /// Running tasks were asked to end: their workers look after the commit.
+    pub(crate) canceling: bool,
 }
 
 impl std::fmt::Debug for Tx {
@@ -215,10 +222,13 @@ impl std::fmt::Debug for Tx {
 impl Tx {
     /// Makes the changes durable and visible, all at once.
     pub async fn commit(self) -> Result<()> {
-        let Self { inner, catalog, dispatched, .. } = self;
+        let Self { inner, catalog, dispatched, canceling, .. } = self;
         inner.commit().await?;
         catalog.0.generation.fetch_add(1, Ordering::AcqRel);
         catalog.0.signals.after_commit(dispatched);
+        if canceling {
+            catalog.0.signals.cancel_asked();
+        }
         Ok(())
     }
 

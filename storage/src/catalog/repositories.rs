@@ -6,7 +6,7 @@ use registry::task::ResourceKind;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter,
+    QueryFilter, QueryOrder,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -127,6 +127,15 @@ fn field(name: &str) -> Option<Field> {
 }
 
 impl Catalog {
+    /// Those of the repositories that have a remote to sync from, by name; of all repositories if none is named.
+    pub async fn repositories_with_remote(&self, wanted: &[Uuid]) -> Result<Vec<Repository>> {
+        let mut select = Entity::find().filter(Column::RemoteId.is_not_null()).order_by_asc(Column::Name);
+        if !wanted.is_empty() {
+            select = select.filter(Column::Id.is_in(wanted.iter().copied()));
+        }
+        select.all(self.reader()).await?.into_iter().map(TryInto::try_into).collect()
+    }
+
     /// The repository with this id.
     pub async fn find_repository(&self, id: Uuid) -> Result<Option<Repository>> {
         Entity::find_by_id(id).one(self.reader()).await?.map(TryInto::try_into).transpose()

@@ -31,6 +31,11 @@ pub(crate) struct Model {
     pub unblocked_at: Option<i64>,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+    pub deaths: i32,
+    pub queue: String,
+    pub upstream: Option<String>,
+    pub parent_seq: Option<i64>,
+    pub group_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,7 @@ pub(crate) struct Model {
     pub name: String,
     pub started: i64,
     pub last_seen: i64,
+    pub version: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

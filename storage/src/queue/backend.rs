@@ -10,16 +10,21 @@ use apalis_core::backend::ext::poll_strategy::{PollSnapshot, PollStrategy, PollW
 use apalis_postgres::PostgresStorage;
 use apalis_sqlite::SqliteStorage;
 use futures::FutureExt;
+use registry::task::Work;
+use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgListener;
 use tokio::time::{Interval, MissedTickBehavior, Sleep};
 use uuid::Uuid;
 
 use super::signals::Doorbell;
-use crate::catalog::{Catalog, Pool};
+use crate::catalog::{Catalog, Pool, Tx};
+use crate::error::Result;
 
 /// The channel that apalis's trigger notifies on every insert.
 const INSERT_CHANNEL: &str = "apalis::job::insert";
+/// The channel that tells other processes that running tasks were asked to end.
+const CANCEL_CHANNEL: &str = "entrepot.cancel";
 /// How often workers look without having been woken: a wake-up that was lost costs no more than this.
 const FALLBACK: Duration = Duration::from_secs(1);
 /// apalis fetches once for each wake-up. A second look shortly after catches what a burst left behind.
@@ -39,7 +44,7 @@ pub struct Job {
 /// Short tasks don't wait behind long ones: each kind has its own queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobQueue {
-    /// Syncs: minutes, network, disk.
+    /// Syncs, and what else takes minutes.
     Sync,
     /// Everything else: milliseconds.
     Short,
@@ -48,6 +53,19 @@ pub enum JobQueue {
 impl JobQueue {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Sync, Self::Short];
+
+    /// The queue of a kind of work.
+    pub(super) const fn of(work: &Work) -> Self {
+        match work {
+            Work::SyncRepository { .. } | Work::PurgeTasks { .. } => Self::Sync,
+            Work::CreateDistribution { .. }
+            | Work::SyncRepositories { .. }
+            | Work::UpdateResource { .. }
+            | Work::DeleteResource { .. }
+            | Work::DeleteVersion { .. }
+            | Work::Unknown => Self::Short,
+        }
+    }
 
     /// The name in apalis's table.
     pub const fn as_str(self) -> &'static str {
@@ -94,17 +112,19 @@ impl Catalog {
         }
     }
 
-    /// Wakes this process's workers for jobs that other processes enqueue; runs until it is dropped. On SQLite there
-    /// are no others, and it only waits.
+    /// Wakes this process's workers for jobs that other processes enqueue, and for tasks that those ask to end; runs
+    /// until it is dropped. On SQLite there are no others, and it only waits.
     pub async fn listen_for_jobs(&self) {
         let Pool::Postgres(pool) = &self.0.pool else { return std::future::pending().await };
         loop {
             let outcome = async {
                 let mut listener = PgListener::connect_with(pool).await?;
-                listener.listen(INSERT_CHANNEL).await?;
+                listener.listen_all([INSERT_CHANNEL, CANCEL_CHANNEL]).await?;
                 loop {
-                    listener.recv().await?;
-                    self.0.signals.ring();
+                    match listener.recv().await?.channel() {
+                        CANCEL_CHANNEL => self.0.signals.cancel_asked(),
+                        _ => self.0.signals.ring(),
+                    }
                 }
             }
             .await;
@@ -112,6 +132,21 @@ impl Catalog {
             tracing::warn!(%error, "listening for jobs was interrupted; workers look by themselves meanwhile");
             tokio::time::sleep(LISTEN_AGAIN).await;
         }
+    }
+}
+
+impl Tx {
+    /// Lets the workers look, once this is committed, which of their tasks were asked to end.
+    pub(super) async fn announce_cancel(&mut self) -> Result<()> {
+        self.canceling = true;
+        if self.is_postgres() {
+            let backend = self.inner.get_database_backend();
+            let sql = "SELECT pg_notify($1, '')";
+            self.inner
+                .execute_raw(Statement::from_sql_and_values(backend, sql, [CANCEL_CHANNEL.into()]))
+                .await?;
+        }
+        Ok(())
     }
 }
 

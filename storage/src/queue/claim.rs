@@ -71,9 +71,9 @@ impl Catalog {
         tx.commit().await
     }
 
-    /// Hands a task back: another worker, or a later start of this one, takes it up.
-    pub async fn release_task(&self, fence: &Fence) -> Result<()> {
-        self.requeue(fence, Duration::ZERO, None).await
+    /// Hands a task back: after `delay`, another worker, or a later start of this one, takes it up.
+    pub async fn release_task(&self, fence: &Fence, delay: Duration) -> Result<()> {
+        self.requeue(fence, delay, None).await
     }
 
     /// Lets a task be tried again after `delay`, which a restart doesn't shorten. `error` says why, meanwhile.
@@ -104,7 +104,9 @@ impl Catalog {
             tx.end_task(&held, Outcome::Canceled).await?;
         } else {
             tx.update_owned(fence, row).await?;
-            tx.dispatch_eligible(Some(held.seq)).await?;
+            // Its own turn, or that of another task of its upstream while it waits.
+            tx.dispatch_if_eligible(held.seq).await?;
+            tx.dispatch_successors(&held).await?;
         }
         tx.commit().await
     }
@@ -117,6 +119,13 @@ impl Tx {
         self.lock_dispatch().await?;
         let row = Entity::find().filter(owned(fence)).one(&self.inner).await?.ok_or(StorageError::Fenced)?;
         self.end_task(&row, outcome).await
+    }
+
+    /// Refuses a worker that has lost its task: for a job that commits more than once.
+    pub async fn check_fence(&self, fence: &Fence) -> Result<()> {
+        self.lock_dispatch().await?;
+        let held = Entity::find().filter(owned(fence)).one(&self.inner).await?;
+        held.map(drop).ok_or(StorageError::Fenced)
     }
 
     /// Asks a task to end: at once when it isn't running, else its worker within a second.
@@ -136,6 +145,7 @@ impl Tx {
                     .filter(Column::Seq.eq(row.seq))
                     .exec(&self.inner)
                     .await?;
+                self.announce_cancel().await?;
                 CancelOutcome::Canceling(self.read_task(id).await?)
             }
             _ => CancelOutcome::AlreadyFinal(self.read_task(id).await?),
@@ -173,7 +183,7 @@ impl Tx {
             .filter(task_resource::Column::TaskSeq.eq(row.seq))
             .exec(&self.inner)
             .await?;
-        self.dispatch_eligible(None).await.map(drop)
+        self.dispatch_successors(row).await
     }
 
     async fn insert_created(&self, seq: i64, created: Vec<CreatedResource>) -> Result<()> {
@@ -190,19 +200,6 @@ impl Tx {
     async fn update_owned(&self, fence: &Fence, row: ActiveModel) -> Result<()> {
         let updated = Entity::update_many().set(row).filter(owned(fence)).exec(&self.inner).await?;
         if updated.rows_affected == 0 { Err(StorageError::Fenced) } else { Ok(()) }
-    }
-
-    async fn read_task(&self, id: Uuid) -> Result<Task> {
-        let row = Entity::find().filter(Column::Id.eq(id)).one(&self.inner).await?;
-        let row = row.ok_or(StorageError::NotFound { kind: "Task" })?;
-        let reserved = task_resource::Entity::find()
-            .filter(task_resource::Column::TaskSeq.eq(row.seq))
-            .all(&self.inner)
-            .await?
-            .into_iter()
-            .map(|held| registry::task::Reservation { resource: held.resource, exclusive: held.exclusive })
-            .collect();
-        crate::catalog::tasks::read(row, reserved, Vec::new())
     }
 }
 

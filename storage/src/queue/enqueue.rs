@@ -5,7 +5,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::{Job, JobQueue};
+use super::Job;
 use crate::catalog::Tx;
 use crate::error::Result;
 
@@ -18,14 +18,14 @@ const INSERT_POSTGRES: &str = "INSERT INTO apalis.jobs (job, id, job_type, statu
      metadata, idempotency_key) VALUES ($1, $2, $3, 'Pending', 0, $4, now(), 0, ''::hstore, $5)";
 
 impl Tx {
-    pub(super) async fn enqueue_job(&mut self, queue: JobQueue, job: &Job) -> Result<()> {
+    pub(super) async fn enqueue_job(&mut self, queue: &str, job: &Job) -> Result<()> {
         let payload = serde_json::to_vec(job).expect("an id and a number can be written");
         let backend = self.inner.get_database_backend();
         let sql = if backend == DbBackend::Postgres { INSERT_POSTGRES } else { INSERT_SQLITE };
         let values = [
             payload.into(),
             new_ulid().into(),
-            queue.as_str().into(),
+            queue.into(),
             MAX_ATTEMPTS.into(),
             job.idempotency_key().into(),
         ];

@@ -8,9 +8,10 @@ use registry::Timestamp;
 use registry::task::{TaskError, TaskState};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-    Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{JobQueue, Outcome};
@@ -34,7 +35,9 @@ const DELIVERY_PATIENCE_SECS: i64 = 15;
 /// How long workers that are gone are still listed.
 const FORGET_WORKERS_SECS: i64 = 3_600;
 /// How long apalis's rows of delivered jobs are kept.
-const FORGET_JOBS_SECS: i64 = 600;
+const FORGET_JOBS_SECS: i64 = 60;
+/// How many of them one transaction deletes.
+const FORGET_JOBS_BATCH: i64 = 5_000;
 
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +50,10 @@ pub struct WorkerNode {
     pub started: Timestamp,
     /// When it last renewed its lease.
     pub last_heartbeat: Timestamp,
-    /// A task that it has.
-    pub current_task: Option<Uuid>,
+    /// The release that it runs; empty if that is one that doesn't say.
+    pub version: String,
+    /// The tasks that it has, oldest first.
+    pub current_tasks: Vec<Uuid>,
     /// Whether its lease is still good.
     pub online: bool,
 }
@@ -129,6 +134,7 @@ impl Catalog {
             name: Set(name.to_owned()),
             started: Set(tx.now_micros()),
             last_seen: Set(0),
+            version: Set(env!("CARGO_PKG_VERSION").to_owned()),
         };
         Entity::insert(row).exec_without_returning(&tx.inner).await?;
         Entity::update_many()
@@ -169,6 +175,12 @@ impl Catalog {
         Ok(Heartbeat { cancel_requested, lost: false })
     }
 
+    /// Changes whenever a running task was asked to end, as far as this process has heard: a reason for
+    /// [`Catalog::heartbeat`] before its time.
+    pub fn cancel_requests(&self) -> watch::Receiver<u64> {
+        self.0.signals.cancels()
+    }
+
     /// Ends a worker's lease, after it handed back its tasks.
     pub async fn unregister_worker(&self, worker: Uuid) -> Result<()> {
         let tx = self.begin().await?;
@@ -206,12 +218,16 @@ impl Catalog {
             .column(task::Column::WorkerId)
             .column(task::Column::Id)
             .filter(task::Column::WorkerId.is_in(ids))
+            .order_by_asc(task::Column::Seq)
             .into_tuple()
             .all(self.reader())
             .await?;
         let convert = |row: Model| WorkerNode {
-            current_task: running.iter().find(|(worker, _)| *worker == Some(row.id)).map(|(_, task)| *task),
+            current_tasks: (running.iter().filter(|(worker, _)| *worker == Some(row.id)))
+                .map(|(_, task)| *task)
+                .collect(),
             id: row.id,
+            version: row.version,
             name: row.name,
             started: Timestamp::from_micros(row.started),
             last_heartbeat: Timestamp::from_micros(row.last_seen),
@@ -227,10 +243,29 @@ impl Catalog {
         tx.lock_dispatch().await?;
         tx.take_from_dead_workers(&mut report).await?;
         tx.reset_undelivered().await?;
-        report.dispatched = tx.dispatch_eligible(None).await?;
-        tx.forget_old_rows().await?;
+        report.dispatched = tx.dispatch_all_eligible().await?;
+        tx.forget_dead_workers().await?;
         tx.commit().await?;
         Ok(report)
+    }
+}
+
+impl Catalog {
+    /// Deletes some of apalis's rows of jobs that were delivered long enough ago; gives how many.
+    pub async fn forget_delivered_jobs(&self) -> Result<u64> {
+        let tx = self.begin().await?;
+        let sql = if tx.is_postgres() {
+            "DELETE FROM apalis.jobs WHERE id IN (SELECT id FROM apalis.jobs WHERE job_type LIKE 'entrepot.%' \
+             AND status IN ('Done', 'Failed', 'Killed') AND done_at < now() - $1 * interval '1 second' LIMIT $2)"
+        } else {
+            "DELETE FROM Jobs WHERE id IN (SELECT id FROM Jobs WHERE job_type LIKE 'entrepot.%' \
+             AND status IN ('Done', 'Failed', 'Killed') AND done_at < unixepoch('now') - $1 LIMIT $2)"
+        };
+        let values = [FORGET_JOBS_SECS.into(), FORGET_JOBS_BATCH.into()];
+        let statement = Statement::from_sql_and_values(tx.inner.get_database_backend(), sql, values);
+        let deleted = tx.inner.execute_raw(statement).await?.rows_affected();
+        tx.commit().await?;
+        Ok(deleted)
     }
 }
 
@@ -250,7 +285,7 @@ impl Tx {
             if row.state == TaskState::Canceling.as_str() {
                 self.end_task(&row, Outcome::Canceled).await?;
                 report.ended += 1;
-            } else if row.attempt >= MAX_DEATHS {
+            } else if row.deaths + 1 >= MAX_DEATHS {
                 let error = TaskError {
                     description: format!("The worker died {MAX_DEATHS} times while it had this task."),
                     code: "worker.died".to_owned(),
@@ -259,6 +294,12 @@ impl Tx {
                 report.ended += 1;
             } else {
                 self.set_waiting(row.seq).await?;
+                let died = task::ActiveModel {
+                    seq: Set(row.seq),
+                    deaths: Set(row.deaths + 1),
+                    ..Default::default()
+                };
+                task::Entity::update(died).exec(&self.inner).await?;
                 report.requeued += 1;
             }
         }
@@ -312,28 +353,14 @@ impl Tx {
         Ok(())
     }
 
-    /// Rows that nobody will ask for again.
-    async fn forget_old_rows(&self) -> Result<()> {
+    /// Workers that nobody will ask for again.
+    async fn forget_dead_workers(&self) -> Result<()> {
         let postgres = self.is_postgres();
         Entity::delete_many()
             .filter(
                 Expr::col(Column::LastSeen).lt(database_now(postgres).sub(FORGET_WORKERS_SECS * 1_000_000)),
             )
             .exec(&self.inner)
-            .await?;
-        let sql = if postgres {
-            "DELETE FROM apalis.jobs WHERE job_type LIKE 'entrepot.%' AND status IN ('Done', 'Failed', 'Killed') \
-             AND done_at < now() - $1 * interval '1 second'"
-        } else {
-            "DELETE FROM Jobs WHERE job_type LIKE 'entrepot.%' AND status IN ('Done', 'Failed', 'Killed') \
-             AND done_at < unixepoch('now') - $1"
-        };
-        self.inner
-            .execute_raw(Statement::from_sql_and_values(
-                self.inner.get_database_backend(),
-                sql,
-                [FORGET_JOBS_SECS.into()],
-            ))
             .await?;
         Ok(())
     }

@@ -27,6 +27,9 @@ pub(crate) use signals::Signals;
 use crate::{CreatedResource, Task};
 pub use lease::{Heartbeat, ReconcileReport, WorkerNode};
 
+/// The states in which a task is under way: with apalis, or with a worker.
+pub(crate) const ACTIVE: [&str; 3] = ["queued", "running", "canceling"];
+
 /// Proof of owning a task. It stops being one when the task is dispatched again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {

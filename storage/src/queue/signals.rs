@@ -10,12 +10,13 @@ use tokio::sync::watch;
 /// Wakes workers when jobs were enqueued, and those who wait for anything when anything was committed.
 pub(crate) struct Signals {
     changes: watch::Sender<u64>,
+    cancels: watch::Sender<u64>,
     doorbells: Mutex<Vec<Weak<Doorbell>>>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { changes: watch::Sender::new(0), doorbells: Mutex::default() }
+        Self { changes: watch::Sender::new(0), cancels: watch::Sender::new(0), doorbells: Mutex::default() }
     }
 }
 
@@ -31,6 +32,14 @@ impl Signals {
     pub(crate) fn ring(&self) {
         let mut doorbells = self.doorbells.lock().unwrap_or_else(PoisonError::into_inner);
         doorbells.retain(|doorbell| doorbell.upgrade().inspect(|doorbell| doorbell.ring()).is_some());
+    }
+
+    pub(crate) fn cancel_asked(&self) {
+        self.cancels.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(crate) fn cancels(&self) -> watch::Receiver<u64> {
+        self.cancels.subscribe()
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -51,6 +51,7 @@ async fn open(database_url: String, folder: tempfile::TempDir) -> Fixture {
         database_url: database_url.clone(),
         secret_key: SecretKey::generate(),
         max_connections: 4,
+        tasks_per_upstream: 4,
     };
     let catalog = Catalog::connect(config, clock.clone()).await.unwrap();
     catalog.migrate().await.unwrap();

@@ -7,5 +7,6 @@ mod blobs;
 mod fixture;
 mod migrations;
 mod queue;
+mod queue_rules;
 mod resources;
 mod versions;

@@ -15,12 +15,10 @@ const DONE: fn() -> Outcome = || Outcome::Completed { created_resources: Vec::ne
 async fn submit(catalog: &Catalog, reservations: &[Reservation]) -> Uuid {
     let mut tx = catalog.begin().await.unwrap();
     let id = tx
-        .submit(NewTask {
-            work: Work::DeleteResource { kind: ResourceKind::Remote, id: Uuid::nil() },
-            reservations: reservations.to_vec(),
-            created_by: None,
-            correlation_id: "cid".into(),
-        })
+        .submit(NewTask::new(
+            Work::DeleteResource { kind: ResourceKind::Remote, id: Uuid::nil() },
+            reservations.to_vec(),
+        ))
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -85,12 +83,10 @@ async fn conflicting_tasks_run_in_order_and_others_beside_them() {
 async fn a_rolled_back_request_leaves_no_task_and_no_job() {
     for Fixture { catalog, .. } in every_database().await {
         let mut tx = catalog.begin().await.unwrap();
-        let new = NewTask {
-            work: Work::DeleteResource { kind: ResourceKind::Remote, id: Uuid::nil() },
-            reservations: vec![Reservation::exclusive("prn:x")],
-            created_by: None,
-            correlation_id: String::new(),
-        };
+        let new = NewTask::new(
+            Work::DeleteResource { kind: ResourceKind::Remote, id: Uuid::nil() },
+            vec![Reservation::exclusive("prn:x")],
+        );
         let id = tx.submit(new).await.unwrap();
         drop(tx);
         assert_eq!(catalog.find_task(id).await.unwrap(), None);
@@ -107,12 +103,12 @@ async fn a_worker_that_lost_its_task_changes_nothing() {
         let id = submit(&catalog, &[]).await;
         let old = claim(&catalog, worker, id, 1).await.unwrap();
         assert!(claim(&catalog, worker, id, 1).await.is_none(), "a delivery was taken twice");
-        catalog.release_task(&old).await.unwrap();
+        catalog.release_task(&old, Duration::ZERO).await.unwrap();
         assert_eq!(state(&catalog, id).await, TaskState::Waiting);
         let new = claim(&catalog, worker, id, 2).await.unwrap();
         assert!(matches!(finish(&catalog, &old, DONE()).await, Err(StorageError::Fenced)));
         assert!(matches!(catalog.report_progress(&old, &[]).await, Err(StorageError::Fenced)));
-        assert!(matches!(catalog.release_task(&old).await, Err(StorageError::Fenced)));
+        assert!(matches!(catalog.release_task(&old, Duration::ZERO).await, Err(StorageError::Fenced)));
         finish(&catalog, &new, DONE()).await.unwrap();
         assert!(matches!(finish(&catalog, &new, DONE()).await, Err(StorageError::Fenced)));
         assert_eq!(state(&catalog, id).await, TaskState::Completed);
@@ -203,7 +199,7 @@ async fn tasks_of_a_dead_worker_are_taken_up() {
             nodes.items.iter().map(|node| (node.name.as_str(), node.online)).collect::<Vec<_>>(),
             [("alive", true)]
         );
-        assert_eq!(nodes.items[0].current_task, Some(id));
+        assert_eq!(nodes.items[0].current_tasks, [id]);
     }
 }
 

@@ -1,13 +1,17 @@
 //! What tasks do, one file a job. Each is safe to run twice and to be killed anywhere, and its last act is one
 //! fenced transaction that also ends the task.
 
+pub mod codes;
 pub(crate) mod create_distribution;
 pub(crate) mod delete_resource;
 pub(crate) mod delete_version;
+pub(crate) mod purge_tasks;
+pub(crate) mod sync_repositories;
 pub(crate) mod sync_repository;
 pub(crate) mod update_resource;
 
 use storage::{BlobStore, Catalog, Fence, Outcome};
+use uuid::Uuid;
 
 use crate::reports::Reports;
 
@@ -17,6 +21,12 @@ pub(crate) struct JobContext {
     pub(crate) blobs: BlobStore,
     pub(crate) fence: Fence,
     pub(crate) reports: Reports,
+    /// Who asked for the task.
+    pub(crate) created_by: Option<Uuid>,
+    /// The request that asked for it.
+    pub(crate) correlation_id: String,
+    /// The group that it belongs to.
+    pub(crate) group: Option<Uuid>,
 }
 
 /// A task that made nothing that has a name.

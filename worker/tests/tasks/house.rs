@@ -59,6 +59,7 @@ pub(crate) async fn open(folder: &Path) -> (Catalog, BlobStore) {
         database_url: database_url(folder),
         secret_key: SecretKey::load_or_create(&folder.join("key")).unwrap(),
         max_connections: 4,
+        tasks_per_upstream: 4,
     };
     let catalog = Catalog::connect(config, Clock::system()).await.unwrap();
     catalog.migrate().await.unwrap();
@@ -191,7 +192,7 @@ pub(crate) async fn add_remote(catalog: &Catalog, url: &str, change: impl FnOnce
 
 pub(crate) async fn submit(catalog: &Catalog, work: Work, resource: Uuid) -> Uuid {
     let reservations = vec![Reservation::exclusive(resource.to_string())];
-    let new = NewTask { work, reservations, created_by: None, correlation_id: "test".into() };
+    let new = NewTask { correlation_id: "test".into(), ..NewTask::new(work, reservations) };
     let mut tx = catalog.begin().await.unwrap();
     let task = tx.submit(new).await.unwrap();
     tx.commit().await.unwrap();

@@ -3,13 +3,15 @@
 mod create;
 mod show;
 mod sync;
+mod sync_many;
 mod update;
 pub(crate) mod versions;
 
 use openapi::Json;
 use openapi::filters;
 use openapi::objects::{
-    Page, PatchedRepository, Repository, RepositoryResponse, SetLabel, SyncRepository, UnsetLabel,
+    Page, PatchedRepository, Repository, RepositoryResponse, SetLabel, SyncRepositories, SyncRepository,
+    UnsetLabel,
 };
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -30,6 +32,7 @@ use super::update::{self as updates, Updated};
 use crate::AppState;
 use crate::telemetry::CorrelationId;
 pub(crate) use show::show;
+use sync_many::GroupAccepted;
 
 pub(crate) struct Operations;
 
@@ -117,6 +120,18 @@ impl Operations {
         let repository = find(&state, &cid, &pulp_id).await?;
         let asker = Asker { user: &caller.0, cid: &cid };
         updates::delete(&state, asker, ResourceKind::Repository, repository.id).await
+    }
+
+    /// Sync many repositories, each from its own remote
+    #[oai(path = "/sync/", method = "post", operation_id = "repositories_container_container_sync_many")]
+    async fn sync_many(
+        &self,
+        state: Data<&AppState>,
+        cid: CorrelationId,
+        caller: Caller,
+        body: Body<SyncRepositories>,
+    ) -> Result<GroupAccepted, ApiError> {
+        sync_many::sync_many(&state, Asker { user: &caller.0, cid: &cid }, body).await
     }
 
     /// Sync from a remote

@@ -23,18 +23,23 @@ pub(crate) enum Canceled {
     TooLate(Json<TaskResponse>),
 }
 
+/// The body may ask for nothing else.
+pub(crate) fn want_canceled(body: Body<CancelTask>) -> Result<(), ApiError> {
+    let mut fields = body.fields;
+    fields.require(&["state"]);
+    if fields.text("state").is_some_and(|wanted| wanted != "canceled") {
+        fields.refuse("state", "The only acceptable value for 'state' is 'canceled'.");
+    }
+    fields.finish()
+}
+
 pub(super) async fn cancel(
     state: &AppState,
     cid: &CorrelationId,
     id: Uuid,
     body: Body<CancelTask>,
 ) -> Result<Canceled, ApiError> {
-    let mut fields = body.fields;
-    fields.require(&["state"]);
-    if fields.text("state").is_some_and(|wanted| wanted != "canceled") {
-        fields.refuse("state", "The only acceptable value for 'state' is 'canceled'.");
-    }
-    fields.finish()?;
+    want_canceled(body)?;
     let outcome = async {
         let mut tx = state.catalog.begin().await?;
         let outcome = tx.cancel_task(id).await?;

@@ -1,9 +1,10 @@
 //! `/tasks/`
 
 mod cancel;
+mod purge;
 mod show;
 
-use openapi::objects::{CancelTask, Page, TaskResponse};
+use openapi::objects::{CancelTask, Page, Purge, TaskResponse};
 use openapi::{Json, filters};
 use poem::web::Data;
 use poem_openapi::param::Path;
@@ -17,8 +18,10 @@ use super::body::Body;
 use super::error::ApiError;
 use super::filter::ListRequest;
 use super::page::page;
+use super::submit::{Accepted, Asker};
 use crate::AppState;
 use crate::telemetry::CorrelationId;
+pub(crate) use cancel::want_canceled;
 use show::show;
 
 pub(crate) struct Operations;
@@ -44,6 +47,18 @@ impl Operations {
         let query = request.query(&filters::tasks())?;
         let found = state.catalog.list_tasks(&query).await;
         Ok(Json(page(&request, found.map_err(|error| ApiError::from_storage(error, &request.cid))?, show)))
+    }
+
+    /// Delete tasks that have ended
+    #[oai(path = "/purge/", method = "post", operation_id = "tasks_purge")]
+    async fn purge(
+        &self,
+        state: Data<&AppState>,
+        cid: CorrelationId,
+        caller: Caller,
+        body: Body<Purge>,
+    ) -> Result<Accepted, ApiError> {
+        purge::purge(&state, Asker { user: &caller.0, cid: &cid }, body).await
     }
 
     /// Inspect a task

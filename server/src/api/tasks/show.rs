@@ -1,10 +1,10 @@
 //! A task as the API shows it.
 
 use openapi::Moment;
-use openapi::objects::{AnyJson, ProgressReport, TaskErrorDocument, TaskResponse};
+use openapi::objects::{AnyJson, ProgressReport, TaskErrorDocument, TaskResponse, WaitingForResponse};
 use poem_openapi::types::Any;
 use registry::href::Kind;
-use registry::task::Reservation;
+use registry::task::{Reservation, WaitingFor};
 use storage::Task;
 
 pub(crate) fn show(task: Task) -> TaskResponse {
@@ -28,9 +28,9 @@ pub(crate) fn show(task: Task) -> TaskResponse {
             traceback: None,
         }),
         worker: task.worker.map(|id| Kind::Worker.href(id)),
-        parent_task: None,
-        child_tasks: Vec::new(),
-        task_group: None,
+        parent_task: task.parent.map(|id| Kind::Task.href(id)),
+        child_tasks: task.children.into_iter().map(|id| Kind::Task.href(id)).collect(),
+        task_group: task.group.map(|id| Kind::TaskGroup.href(id)),
         progress_reports: (task.progress.into_iter())
             .map(|report| ProgressReport {
                 message: report.message,
@@ -45,6 +45,42 @@ pub(crate) fn show(task: Task) -> TaskResponse {
         created_resource_prns: prns,
         reserved_resources_record: task.reservations.iter().map(Reservation::record).collect(),
         result,
+        next_try: match &task.waiting_for {
+            Some(WaitingFor::Retry(moment)) => Some(Moment(*moment)),
+            _ => None,
+        },
+        waiting_for: task.waiting_for.map(show_reason),
+        retries: task.failures,
         pulp_api_version: "v3".to_owned(),
+    }
+}
+
+fn show_reason(reason: WaitingFor) -> WaitingForResponse {
+    let plain = |reason: &str, description: String| WaitingForResponse {
+        reason: reason.to_owned(),
+        task: None,
+        resource: None,
+        until: None,
+        description,
+    };
+    match reason {
+        WaitingFor::Task { task, resource } => {
+            let href = Kind::Task.href(task);
+            let description = format!("An earlier task, {href}, has {resource}.");
+            WaitingForResponse { task: Some(href), resource: Some(resource), ..plain("task", description) }
+        }
+        WaitingFor::Upstream { host, limit } => {
+            let description = format!("{limit} tasks talk to {host} already, which is the limit.");
+            plain("limit", description)
+        }
+        WaitingFor::Retry(moment) => {
+            let description = format!("It failed for a cause that may pass, and is tried again at {moment}.");
+            WaitingForResponse { until: Some(Moment(moment)), ..plain("retry", description) }
+        }
+        WaitingFor::Schedule(moment) => {
+            let description = format!("It is planned for {moment}.");
+            WaitingForResponse { until: Some(Moment(moment)), ..plain("schedule", description) }
+        }
+        WaitingFor::Worker => plain("worker", "A worker has to have room for it.".to_owned()),
     }
 }

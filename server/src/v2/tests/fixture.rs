@@ -61,6 +61,7 @@ impl Fixture {
                 database_url: format!("sqlite:{}", folder.path().join("catalog.sqlite").display()),
                 secret_key: SecretKey::load_or_create(&folder.path().join("key")).unwrap(),
                 max_connections: 2,
+                tasks_per_upstream: 4,
             },
             clock.clone(),
         )

@@ -5,7 +5,6 @@
 //! appears in one last transaction, or not at all.
 
 mod blobs;
-pub mod codes;
 mod configs;
 mod manifests;
 mod progress;

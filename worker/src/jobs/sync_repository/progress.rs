@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use registry::Tag;
 use registry::task::{ProgressReport, TaskState};
 
-use super::codes;
+use crate::jobs::codes;
 
 /// Counts what transfers do, from wherever they run.
 #[derive(Debug, Default)]

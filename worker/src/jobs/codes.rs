@@ -1,6 +1,6 @@
-//! The codes of a sync's progress reports. Those that Pulp has too carry Pulp's code and message.
+//! The codes of progress reports. Those that Pulp has too carry Pulp's code and message.
 //!
-//! A command line that shows progress reads [`TAGS`], [`BLOBS`] and [`BYTES`]: `done` of `total`. A total is `None`
+//! A command line that shows a sync's progress reads [`TAGS`], [`BLOBS`] and [`BYTES`]: `done` of `total`. A total is `None`
 //! until it is final, except for [`BYTES`], whose total grows while manifests are still being read.
 
 /// The list of tags: 1 of 1 when it was read; 0 of 0 when the filters name every tag, so that no list is needed.
@@ -19,3 +19,7 @@ pub const CONTENT: &str = "associating.content";
 pub const SKIPPED_TAGS: &str = "sync.skipped.tags";
 /// Layers that stay where they are, since they may not be distributed. Only there when there are any.
 pub const SKIPPED_FOREIGN_LAYERS: &str = "sync.skipped.foreign_layers";
+/// Syncs that were started, when many were asked for at once.
+pub const STARTING_SYNCS: &str = "sync.starting";
+/// Tasks that were deleted.
+pub const PURGED_TASKS: &str = "purge.tasks.total";

@@ -1,0 +1,218 @@
+//! Tasks as clients see them. How they move from state to state is `queue`'s business.
+
+mod filters;
+mod old;
+mod related;
+
+use std::time::Duration;
+
+use registry::Timestamp;
+use registry::task::{ProgressReport, Reservation, TaskError, TaskState, WaitingFor, Work};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::list;
+use super::sync::column;
+use super::{Catalog, Tx, labels};
+use crate::entity::task::{Column, Entity, Model};
+use crate::error::{Result, StorageError};
+use registry::query::{ListQuery, Page};
+use related::Related;
+
+/// How long a waiting client may miss what another process did.
+const WAIT_POLL: Duration = Duration::from_millis(500);
+
+/// A task to submit.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// What it has to do.
+    pub work: Work,
+    /// What it reserves while it isn't finished.
+    pub reservations: Vec<Reservation>,
+    /// Who asked for it.
+    pub created_by: Option<Uuid>,
+    /// The request that asked for it.
+    pub correlation_id: String,
+    /// It is not to begin before this moment.
+    pub not_before: Option<Timestamp>,
+    /// There is one task of a key: submitting another gives the first.
+    pub dedupe_key: Option<String>,
+    /// The task that started it.
+    pub parent: Option<Uuid>,
+    /// The group that it belongs to.
+    pub group: Option<Uuid>,
+}
+
+impl NewTask {
+    /// A task that nobody in particular asked for.
+    pub fn new(work: Work, reservations: Vec<Reservation>) -> Self {
+        Self {
+            work,
+            reservations,
+            created_by: None,
+            correlation_id: String::new(),
+            not_before: None,
+            dedupe_key: None,
+            parent: None,
+            group: None,
+        }
+    }
+}
+
+/// Something that a task made.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct CreatedResource {
+    /// Its path in the API.
+    pub href: String,
+    /// Its resource name.
+    pub prn: String,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Identifies it.
+    pub id: Uuid,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// Its kind, in the API's words.
+    pub name: String,
+    /// Where it stands.
+    pub state: TaskState,
+    /// What it has to do.
+    pub work: Work,
+    /// The request that asked for it.
+    pub logging_cid: String,
+    /// Who asked for it.
+    pub created_by: Option<Uuid>,
+    /// When its resources were free.
+    pub unblocked_at: Option<Timestamp>,
+    /// When a worker first took it.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed, or why it is tried again.
+    pub error: Option<TaskError>,
+    /// The worker that has it.
+    pub worker: Option<Uuid>,
+    /// How far it is.
+    pub progress: Vec<ProgressReport>,
+    /// What it made.
+    pub created_resources: Vec<CreatedResource>,
+    /// What it reserves or reserved.
+    pub reservations: Vec<Reservation>,
+    /// What it gave.
+    pub result: Option<serde_json::Value>,
+    /// How often a worker took it, whatever came of that.
+    pub attempt: i32,
+    /// How often it failed for a cause that may pass.
+    pub failures: i32,
+    /// What it waits for, while it waits.
+    pub waiting_for: Option<WaitingFor>,
+    /// The task that started it.
+    pub parent: Option<Uuid>,
+    /// The tasks that it started, oldest first.
+    pub children: Vec<Uuid>,
+    /// The group that it belongs to.
+    pub group: Option<Uuid>,
+}
+
+impl Catalog {
+    /// The task with this id.
+    pub async fn find_task(&self, id: Uuid) -> Result<Option<Task>> {
+        let row = Entity::find().filter(Column::Id.eq(id)).one(self.reader()).await?;
+        Ok(self.complete(row.into_iter().collect()).await?.pop())
+    }
+
+    /// Tasks, newest first unless ordered otherwise.
+    pub async fn list_tasks(&self, query: &ListQuery) -> Result<Page<Task>> {
+        let ties = [column(Entity, Column::Seq), column(Entity, Column::Id)];
+        let page = list::fetch(self.reader(), Entity::find(), query, filters::field, ties).await?;
+        Ok(Page { total: page.total, items: self.complete(page.items).await? })
+    }
+
+    /// Waits until the task has ended, in this process or another.
+    pub async fn wait_for_task(&self, id: Uuid) -> Result<Task> {
+        let mut changes = self.0.signals.changes();
+        loop {
+            changes.mark_unchanged();
+            let task = self.find_task(id).await?.ok_or(StorageError::NotFound { kind: "Task" })?;
+            if task.state.is_final() {
+                return Ok(task);
+            }
+            // Whichever comes first: a commit of this process, or time to look what others did.
+            let _ = tokio::time::timeout(WAIT_POLL, changes.changed()).await;
+        }
+    }
+
+    async fn complete(&self, rows: Vec<Model>) -> Result<Vec<Task>> {
+        related::complete(self.reader(), self.0.tasks_per_upstream, self.now(), rows).await
+    }
+}
+
+/// The API's word for a stored state.
+pub(super) fn state_of(stored: &str) -> Result<TaskState> {
+    match stored {
+        "queued" => Ok(TaskState::Waiting),
+        other => other.parse().map_err(|()| StorageError::corrupt("task state", other.to_owned())),
+    }
+}
+
+/// A row, with what is kept in other tables, as a task.
+fn read(row: Model, related: Related) -> Result<Task> {
+    let state = state_of(&row.state)?;
+    let moment = |micros: Option<i64>| micros.map(Timestamp::from_micros);
+    Ok(Task {
+        id: row.id,
+        created: Timestamp::from_micros(row.created),
+        updated: Timestamp::from_micros(row.updated),
+        name: row.name,
+        state,
+        work: labels::read("work", row.work)?,
+        logging_cid: row.logging_cid,
+        created_by: row.created_by,
+        unblocked_at: moment(row.unblocked_at),
+        started_at: moment(row.started_at),
+        finished_at: moment(row.finished_at),
+        error: row.error.map(|json| labels::read("task error", json)).transpose()?,
+        worker: row.worker_id,
+        progress: labels::read("progress", row.progress)?,
+        created_resources: related.created_resources,
+        reservations: related.reservations,
+        result: row.result,
+        attempt: row.attempt,
+        failures: row.failures,
+        waiting_for: related.waiting_for,
+        parent: related.parent,
+        children: related.children,
+        group: row.group_id,
+    })
+}
+
+impl Tx {
+    /// The task as it is in this transaction.
+    pub(crate) async fn read_task(&self, id: Uuid) -> Result<Task> {
+        let row = Entity::find().filter(Column::Id.eq(id)).one(&self.inner).await?;
+        let row = row.ok_or(StorageError::NotFound { kind: "Task" })?;
+        let limit = self.catalog.0.tasks_per_upstream;
+        let mut tasks = related::complete(&self.inner, limit, self.now(), vec![row]).await?;
+        tasks.pop().ok_or(StorageError::NotFound { kind: "Task" })
+    }
+
+    /// Deletes a finished task.
+    pub async fn delete_task(&self, id: Uuid) -> Result<()> {
+        let row = Entity::find().filter(Column::Id.eq(id)).one(&self.inner).await?;
+        let row = row.ok_or(StorageError::NotFound { kind: "Task" })?;
+        let ended = row.state.parse::<TaskState>().is_ok_and(TaskState::is_final);
+        if !ended {
+            return Err(StorageError::invalid(
+                "state",
+                "Only a task that has ended can be deleted: cancel it first.",
+            ));
+        }
+        Entity::delete_by_id(row.seq).exec(&self.inner).await?;
+        Ok(())
+    }
+}
