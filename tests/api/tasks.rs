@@ -21,7 +21,7 @@ fn hold() -> (Fault, Arc<Notify>) {
 
 async fn a_waiting_task_names_what_it_waits_for(database: Database) {
     let fake = FakeRegistry::start().await;
-    let image = fake.add_image("app", "1.0", &[&[7; 100_000]]);
+    let image = fake.add_image("app", "1.0", &[&vec![7; 100_000]]);
     let (fault, until) = hold();
     fake.on("GET", &format!("/blobs/{}", image.layers[0])).inject(fault);
     let entrepot = Entrepot::start_with(database, &[("ENTREPOT_TASKS_PER_UPSTREAM", "1")]);

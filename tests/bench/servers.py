@@ -6,8 +6,10 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 PASSWORD = "bench-password"
@@ -75,10 +77,11 @@ class Server:
 
 
 class Entrepot(Server):
-    def __init__(self, binary, data, log):
+    def __init__(self, binary, data, log, role="serve", env=None):
         self.port = free_port()
-        command = [str(binary), "--data-dir", str(data), "--listen", f"127.0.0.1:{self.port}", "serve"]
-        self.start(command, "/livez", log, {"ENTREPOT_ADMIN_PASSWORD": PASSWORD})
+        listen = "--worker-listen" if role == "worker" else "--listen"
+        command = [str(binary), "--data-dir", str(data), listen, f"127.0.0.1:{self.port}", role]
+        self.start(command, "/livez", log, {"ENTREPOT_ADMIN_PASSWORD": PASSWORD, **(env or {})})
 
     def api(self, method, path, body=None):
         headers = {"Authorization": AUTHORIZATION, "Content-Type": "application/json"}
@@ -112,6 +115,35 @@ class Entrepot(Server):
     def distribute(self, repository):
         body = {"name": "bench", "base_path": "bench/app", "repository": repository}
         self.wait(self.api("POST", "distributions/container/container/", body)["task"])
+
+
+class Postgres:
+    """A PostgreSQL of its own, with its usual settings, so that commits reach the disk."""
+
+    def __init__(self):
+        programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+        self.control = str(programs / "pg_ctl")
+        # It refuses to run as root.
+        self.user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self.folder = tempfile.mkdtemp(prefix="entrepot-bench-postgres-", dir="/var/tmp")
+        if self.user:
+            shutil.chown(self.folder, "postgres")
+        self.data = self.folder + "/data"
+        self.run([str(programs / "initdb"), "-D", self.data, "-U", "entrepot", "-A", "trust", "-E", "UTF8"])
+        port = free_port()
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
+        self.run([self.control, "-D", self.data, "-l", self.folder + "/log", "-w", "-o", options, "start"])
+        self.url = f"postgres://entrepot@127.0.0.1:{port}/postgres"
+
+    def run(self, command):
+        subprocess.run(self.user + command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.run([self.control, "-D", self.data, "-m", "immediate", "-w", "stop"])
+        shutil.rmtree(self.folder)
 
 
 class DockerRegistry(Server):

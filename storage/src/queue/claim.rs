@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use registry::task::{ProgressReport, TaskError, TaskState};
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::lease::fresh_worker;
@@ -34,7 +34,8 @@ impl Catalog {
         dispatch_no: i64,
     ) -> Result<Option<(Task, Fence)>> {
         let tx = self.begin().await?;
-        tx.lock_dispatch().await?;
+        // One statement without the dispatch lock: it can only race with those that end or requeue a queued task,
+        // and they lock its row first.
         let claimed = Entity::update_many()
             .col_expr(Column::State, Expr::value("running"))
             .col_expr(Column::WorkerId, Expr::value(worker))
@@ -48,13 +49,11 @@ impl Catalog {
             .filter(Column::DispatchNo.eq(dispatch_no))
             .filter(Column::State.eq("queued"))
             .filter(fresh_worker(&tx, worker))
-            .exec(&tx.inner)
+            .exec_with_returning(&tx.inner)
             .await?;
-        if claimed.rows_affected == 0 {
-            return Ok(None);
-        }
+        let Some(row) = claimed.into_iter().next() else { return Ok(None) };
         tx.commit().await?;
-        let task = self.find_task(task).await?.ok_or(StorageError::NotFound { kind: "Task" })?;
+        let task = crate::catalog::tasks::read_claimed(row)?;
         let fence = Fence { task: task.id, dispatch_no, worker };
         Ok(Some((task, fence)))
     }
@@ -106,7 +105,7 @@ impl Catalog {
             tx.update_owned(fence, row).await?;
             // Its own turn, or that of another task of its upstream while it waits.
             tx.dispatch_if_eligible(held.seq).await?;
-            tx.dispatch_successors(&held).await?;
+            tx.dispatch_for_upstream(held.upstream.as_deref()).await?;
         }
         tx.commit().await
     }
@@ -131,7 +130,7 @@ impl Tx {
     /// Asks a task to end: at once when it isn't running, else its worker within a second.
     pub async fn cancel_task(&mut self, id: Uuid) -> Result<CancelOutcome> {
         self.lock_dispatch().await?;
-        let row = Entity::find().filter(Column::Id.eq(id)).one(&self.inner).await?;
+        let row = Entity::find().filter(Column::Id.eq(id)).lock_exclusive().one(&self.inner).await?;
         let row = row.ok_or(StorageError::NotFound { kind: "Task" })?;
         Ok(match row.state.as_str() {
             "waiting" | "queued" => {
@@ -156,7 +155,6 @@ impl Tx {
     pub(super) async fn end_task(&mut self, row: &Model, outcome: Outcome) -> Result<()> {
         let now = self.now_micros();
         let mut change = ActiveModel {
-            seq: Set(row.seq),
             worker_id: Set(None),
             finished_at: Set(Some(now)),
             updated: Set(now),
@@ -177,16 +175,20 @@ impl Tx {
         };
         change.state = Set(state.as_str().to_owned());
         change.progress = Set(settled_progress(row, state)?);
-        Entity::update(change).exec(&self.inner).await?;
-        task_resource::Entity::update_many()
+        Entity::update_many().set(change).filter(Column::Seq.eq(row.seq)).exec(&self.inner).await?;
+        let freed = task_resource::Entity::update_many()
             .col_expr(task_resource::Column::Held, Expr::value(false))
             .filter(task_resource::Column::TaskSeq.eq(row.seq))
-            .exec(&self.inner)
+            .exec_with_returning(&self.inner)
             .await?;
-        self.dispatch_successors(row).await
+        self.dispatch_successors(freed.into_iter().map(|freed| freed.resource)).await?;
+        self.dispatch_for_upstream(row.upstream.as_deref()).await
     }
 
     async fn insert_created(&self, seq: i64, created: Vec<CreatedResource>) -> Result<()> {
+        if created.is_empty() {
+            return Ok(());
+        }
         let rows = created.into_iter().zip(0..).map(|(made, position)| task_created_resource::ActiveModel {
             task_seq: Set(seq),
             position: Set(position),

@@ -99,7 +99,9 @@ impl Tx {
             exclusive: Set(reservation.exclusive),
             held: Set(true),
         });
-        task_resource::Entity::insert_many(rows).exec_without_returning(&self.inner).await?;
+        if rows.len() > 0 {
+            task_resource::Entity::insert_many(rows).exec_without_returning(&self.inner).await?;
+        }
         self.dispatch_if_eligible(seq).await?;
         Ok(id)
     }
@@ -146,17 +148,10 @@ impl Tx {
         }
     }
 
-    /// Gives those tasks to apalis that waited for what `ended` had.
-    pub(super) async fn dispatch_successors(&mut self, ended: &task::Model) -> Result<()> {
-        let resources: Vec<String> = task_resource::Entity::find()
-            .select_only()
-            .column(task_resource::Column::Resource)
-            .filter(task_resource::Column::TaskSeq.eq(ended.seq))
-            .into_tuple()
-            .all(&self.inner)
-            .await?;
+    /// Gives those tasks to apalis that waited for what was freed.
+    pub(super) async fn dispatch_successors(&mut self, freed: impl Iterator<Item = String>) -> Result<()> {
         let mut candidates = Vec::new();
-        for resource in resources {
+        for resource in freed {
             let holders: Vec<(i64, bool)> = task_resource::Entity::find()
                 .select_only()
                 .column(task_resource::Column::TaskSeq)
@@ -177,7 +172,12 @@ impl Tx {
             candidates.dedup();
             self.dispatch(Candidates::Of(&candidates)).await?;
         }
-        if let Some(upstream) = &ended.upstream {
+        Ok(())
+    }
+
+    /// Gives those tasks to apalis that waited for room at the upstream.
+    pub(super) async fn dispatch_for_upstream(&mut self, upstream: Option<&str>) -> Result<()> {
+        if let Some(upstream) = upstream {
             self.dispatch(Candidates::WithUpstream(upstream)).await?;
         }
         Ok(())
@@ -223,14 +223,14 @@ impl Tx {
             count += 1;
             let dispatch_no = row.dispatch_no + 1;
             let queued = task::ActiveModel {
-                seq: Set(row.seq),
                 state: Set("queued".to_owned()),
                 dispatch_no: Set(dispatch_no),
                 unblocked_at: Set(row.unblocked_at.or(Some(self.now_micros()))),
                 updated: Set(self.now_micros()),
                 ..Default::default()
             };
-            queued.update(&self.inner).await?;
+            let own = task::Entity::update_many().set(queued).filter(task::Column::Seq.eq(row.seq));
+            own.exec(&self.inner).await?;
             self.enqueue_job(&row.queue, &Job { task: row.id, dispatch_no }).await?;
         }
         Ok(count)

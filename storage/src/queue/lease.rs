@@ -279,6 +279,7 @@ impl Tx {
         let orphans = task::Entity::find()
             .filter(task::Column::State.is_in(["running", "canceling"]))
             .filter(task::Column::WorkerId.is_null().or(task::Column::WorkerId.not_in_subquery(alive)))
+            .lock_exclusive()
             .all(&self.inner)
             .await?;
         for row in orphans {
@@ -331,7 +332,7 @@ impl Tx {
         let sql = if self.is_postgres() {
             "SELECT t.seq FROM task t WHERE t.state = 'queued' AND t.updated < $1 AND NOT EXISTS (SELECT 1 FROM apalis.jobs j \
              WHERE j.idempotency_key = t.id::text || ':' || t.dispatch_no AND j.status IN ('Pending', 'Queued', 'Running') \
-             AND j.job_type = ANY($2))"
+             AND j.job_type = ANY($2)) FOR UPDATE OF t"
         } else {
             "SELECT t.seq FROM task t WHERE t.state = 'queued' AND t.updated < $1 AND NOT EXISTS (SELECT 1 FROM Jobs j \
              WHERE j.job_type IN ($2, $3) AND j.idempotency_key = lower(substr(hex(t.id), 1, 8) || '-' || \

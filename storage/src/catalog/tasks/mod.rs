@@ -152,6 +152,11 @@ impl Catalog {
     }
 }
 
+/// A row that a worker has just claimed. What is kept in other tables is left out: the worker needs none of it.
+pub(crate) fn read_claimed(row: Model) -> Result<Task> {
+    read(row, Related::default())
+}
+
 /// The API's word for a stored state.
 pub(super) fn state_of(stored: &str) -> Result<TaskState> {
     match stored {
