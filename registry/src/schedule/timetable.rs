@@ -1,7 +1,5 @@
 //! An expression in a time zone.
 
-use std::str::FromStr;
-
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::expression::HORIZON_SECS;
@@ -22,6 +20,7 @@ use crate::Timestamp;
 /// Moments grow strictly, so none comes twice.
 #[derive(Debug, Clone)]
 pub struct Timetable {
+    text: String,
     expression: Expression,
     zone: TimeZone,
     zone_name: String,
@@ -30,9 +29,15 @@ pub struct Timetable {
 impl Timetable {
     /// Reads an expression and the name of a zone, in whatever case.
     pub fn parse(expression: &str, zone: &str) -> Result<Self, ScheduleError> {
+        let text = expression.trim().to_owned();
         let expression = Expression::parse(expression)?;
         let (zone, zone_name) = find_zone(zone)?;
-        Ok(Self { expression, zone, zone_name })
+        Ok(Self { text, expression, zone, zone_name })
+    }
+
+    /// The expression as it was written.
+    pub fn expression(&self) -> &str {
+        &self.text
     }
 
     /// The zone's name as the IANA database writes it.
@@ -117,15 +122,6 @@ fn find_zone(name: &str) -> Result<(TimeZone, String), ScheduleError> {
 
 impl PartialEq for Timetable {
     fn eq(&self, other: &Self) -> bool {
-        self.expression == other.expression && self.zone_name == other.zone_name
-    }
-}
-
-/// An expression in UTC.
-impl FromStr for Timetable {
-    type Err = ScheduleError;
-
-    fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        Self::parse(text, "UTC")
+        self.text == other.text && self.zone_name == other.zone_name
     }
 }
