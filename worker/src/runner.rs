@@ -17,6 +17,7 @@ use crate::execute::Executor;
 use crate::lease::{self, Lease};
 use crate::retention;
 use crate::running::Running;
+use crate::scheduler::fire_schedules;
 use crate::stop::StopReason;
 use crate::{WorkerConfig, WorkerError};
 use registry::chain;
@@ -45,6 +46,15 @@ pub async fn run(
     background.spawn({
         let catalog = catalog.clone();
         async move { catalog.listen_for_jobs().await }
+    });
+    background.spawn({
+        let (catalog, shutdown) = (catalog.clone(), shutdown.clone());
+        async move {
+            tokio::select! {
+                () = fire_schedules(&catalog) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
     });
 
     background.spawn(retention::keep(catalog.clone(), config.task_retention));
