@@ -47,15 +47,7 @@ pub async fn run(
         let catalog = catalog.clone();
         async move { catalog.listen_for_jobs().await }
     });
-    background.spawn({
-        let (catalog, shutdown) = (catalog.clone(), shutdown.clone());
-        async move {
-            tokio::select! {
-                () = fire_schedules(&catalog) => {}
-                () = shutdown.cancelled() => {}
-            }
-        }
-    });
+    background.spawn(fire_schedules(catalog.clone(), shutdown.clone()));
 
     background.spawn(retention::keep(catalog.clone(), config.task_retention));
 

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use registry::chain;
 use storage::{Catalog, FireReport};
+use tokio_util::sync::CancellationToken;
 
 /// How long at most until the next look: another process may have made or changed a schedule.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long at least: what is due and still there is being fired by another process.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Fires what is due, at the moment at which it is, until it is dropped. Failures are logged and tried again.
+/// Fires what is due, at the moment at which it is, until `shutdown` is canceled. Failures are logged and tried again.
 ///
-/// A worker does this by itself. A process without one may do it, too: fires then don't wait for workers to be there.
-pub async fn fire_schedules(catalog: &Catalog) {
-    loop {
+/// A worker does this by itself. Servers do it, too: fires then don't wait for workers to be there.
+pub async fn fire_schedules(catalog: Catalog, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
         let pause = match catalog.fire_due_schedules().await {
             Ok(report) => {
                 tell(&report);
@@ -25,7 +26,10 @@ pub async fn fire_schedules(catalog: &Catalog) {
                 LOOK_EVERY
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => {}
+        }
     }
 }
 
