@@ -83,7 +83,8 @@ impl Tx {
         let row = self.lock_schedule(id).await?;
         let (work, reservations) =
             self.resolve_work(&row).await?.ok_or_else(|| StorageError::invalid("remote", NO_REMOTE))?;
-        let task = self.submit(NewTask { created_by, correlation_id, ..NewTask::new(work, reservations) }).await?;
+        let task =
+            self.submit(NewTask { created_by, correlation_id, ..NewTask::new(work, reservations) }).await?;
         self.set_last_task(id, task).await?;
         Ok(task)
     }
