@@ -46,6 +46,8 @@ async fn a_schedule_is_made_shown_changed_and_deleted(database: Database) {
             "remote": mirror.remote,
             "mirror": true,
             "signed_only": false,
+            "older_than_days": null,
+            "states": null,
         },
         "jitter": 0,
         "on_overlap": "skip",
@@ -160,6 +162,10 @@ async fn bad_schedules_are_refused(database: Database) {
         (with("task", json!({"kind": "sync"})), json!({"task": {"repository": [required]}})),
         (with("task", json!({"repository": mirror.repository})), json!({"task": {"kind": [required]}})),
         (with_task("kind", json!("dance")), json!({"task": {"kind": ["\"dance\" is not a valid choice."]}})),
+        (
+            with("task", json!({"kind": "purge", "states": ["running"], "mirror": true})),
+            json!({"task": {"mirror": ["Unexpected field"], "states": ["\"running\" is not a valid choice."]}}),
+        ),
         (with_task("retain", json!(3)), json!({"task": {"retain": ["Unexpected field"]}})),
         (
             with_task("signed_only", json!(true)),
@@ -187,6 +193,14 @@ async fn bad_schedules_are_refused(database: Database) {
     assert_eq!(entrepot.read(&format!("/pulp/api/v3{SCHEDULES}"))["count"], 0);
 
     entrepot.api("POST", SCHEDULES, &good).expect(201);
+    let purge = json!({"name": "p", "schedule": "@weekly", "task": {"kind": "purge"}});
+    let purge = entrepot.api("POST", SCHEDULES, &purge).expect(201);
+    assert_eq!(
+        (&purge["task"]["older_than_days"], &purge["task"]["states"]),
+        (&json!(30), &json!(["completed"]))
+    );
+    let purge = purge["pulp_href"].as_str().unwrap().to_owned();
+    entrepot.completed(&entrepot.admin().send("POST", &format!("{purge}run_now/"), &json!({})));
     let again = entrepot.api("POST", SCHEDULES, &good);
     assert_eq!(again.expect(400), json!({"name": ["This field must be unique."]}));
     // The remote stays while the schedule names it; the schedule goes with its repository.
@@ -198,5 +212,5 @@ async fn bad_schedules_are_refused(database: Database) {
     for href in [&distribution, &mirror.repository, &mirror.remote] {
         entrepot.completed(&entrepot.admin().request("DELETE", href, &[], &[]));
     }
-    assert_eq!(entrepot.read(&format!("/pulp/api/v3{SCHEDULES}"))["count"], 0);
+    assert_eq!(entrepot.read(&format!("/pulp/api/v3{SCHEDULES}"))["count"], 1);
 }

@@ -15,7 +15,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// A worker does this by itself. Servers do it, too: fires then don't wait for workers to be there.
 pub async fn fire_schedules(catalog: Catalog, shutdown: CancellationToken) {
-    while !shutdown.is_cancelled() {
+    tokio::select! {
+        // Whatever it is at is undone, and done by whoever looks next.
+        () = shutdown.cancelled() => {}
+        () = fire_for_ever(&catalog) => {}
+    }
+}
+
+async fn fire_for_ever(catalog: &Catalog) {
+    loop {
         let pause = match catalog.fire_due_schedules().await {
             Ok(report) => {
                 tell(&report);
@@ -26,10 +34,7 @@ pub async fn fire_schedules(catalog: Catalog, shutdown: CancellationToken) {
                 LOOK_EVERY
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shutdown.cancelled() => {}
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 

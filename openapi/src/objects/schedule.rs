@@ -11,6 +11,8 @@ use crate::Moment;
 pub enum ScheduledTaskKind {
     /// Sync a repository.
     Sync,
+    /// Delete tasks that ended long ago.
+    Purge,
 }
 
 /// What happens at a fire that finds the schedule's previous task unfinished.
@@ -46,6 +48,10 @@ pub struct ScheduledTask {
     pub mirror: Option<bool>,
     /// sync: only signed images. Not available yet: true is refused.
     pub signed_only: Option<bool>,
+    /// purge: how many days before the fire the tasks must have ended. By default 30.
+    pub older_than_days: Option<i64>,
+    /// purge: the states that they must have ended in. By default only completed.
+    pub states: Option<Vec<String>>,
 }
 
 /// A schedule to create.

@@ -198,7 +198,7 @@ impl Tx {
             }
             None => None,
         };
-        Ok(work.resolve(own_remote))
+        Ok(work.resolve(own_remote, self.now()))
     }
 
     async fn set_last_task(&self, id: Uuid, task: Uuid) -> Result<()> {

@@ -145,18 +145,18 @@ impl Catalog {
     /// The schedule with this id.
     pub async fn find_schedule(&self, id: Uuid) -> Result<Option<Schedule>> {
         let row = Entity::find_by_id(id).one(self.reader()).await?;
-        Ok(self.with_tasks(row.into_iter().collect()).await?.pop())
+        Ok(self.with_task_states(row.into_iter().collect()).await?.pop())
     }
 
     /// Schedules, newest first unless ordered otherwise.
     pub async fn list_schedules(&self, query: &ListQuery) -> Result<Page<Schedule>> {
         let ties = [column(Entity, Column::Created), column(Entity, Column::Id)];
         let page = list::fetch(self.reader(), Entity::find(), query, field, ties).await?;
-        Ok(Page { total: page.total, items: self.with_tasks(page.items).await? })
+        Ok(Page { total: page.total, items: self.with_task_states(page.items).await? })
     }
 
     /// Adds where the last tasks stand, and forgets those that were deleted.
-    async fn with_tasks(&self, rows: Vec<Model>) -> Result<Vec<Schedule>> {
+    async fn with_task_states(&self, rows: Vec<Model>) -> Result<Vec<Schedule>> {
         let mut states: HashMap<Uuid, String> = HashMap::new();
         let ids: Vec<Uuid> = rows.iter().filter_map(|row| row.last_task).collect();
         for chunk in ids.chunks(CHUNK) {
@@ -354,7 +354,7 @@ impl Tx {
         {
             return missing("remote");
         }
-        if work.resolve(own_remote).is_none() {
+        if work.resolve(own_remote, self.now()).is_none() {
             return Err(StorageError::invalid("remote", super::schedule_fires::NO_REMOTE));
         }
         Ok(())

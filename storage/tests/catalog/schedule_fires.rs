@@ -1,7 +1,7 @@
 //! Fires: each exactly once, whoever looks, whatever the clocks do; and what the policies make of late and
 //! overlapping ones.
 
-use registry::schedule::{MissedPolicy, OverlapPolicy};
+use registry::schedule::{MissedPolicy, OverlapPolicy, ScheduledWork};
 use registry::task::{TaskState, Work};
 use registry::{Clock, Timestamp};
 use storage::{Catalog, FireReport, ListQuery, NewSchedule, Schedule, ScheduleChanges, Task};
@@ -263,5 +263,20 @@ async fn jitter_puts_the_fire_off_and_not_the_task() {
         clock.advance_seconds(1);
         assert_eq!(fire(&catalog).await.started, 1);
         assert_eq!(shown(&catalog, made.id).await.last_fire, Some(today(8, 0, 0)));
+    }
+}
+
+#[tokio::test]
+async fn a_purge_is_told_the_age_at_the_fire() {
+    for Fixture { catalog, clock, .. } in every_database().await {
+        let states = vec![TaskState::Completed, TaskState::Canceled];
+        let work = ScheduledWork::Purge { older_than_days: 7, states: states.clone() };
+        create(&catalog, new_schedule("s", "0 8 * * *", work)).await.unwrap();
+        clock.advance_seconds(today(8, 0, 3).as_secs() - clock.now().as_secs());
+        assert_eq!(fire(&catalog).await.started, 1);
+        let [task] = all_tasks(&catalog).await.try_into().unwrap();
+        let finished_before = today(8, 0, 3).plus_seconds(-7 * 86_400);
+        assert_eq!(task.work, Work::PurgeTasks { finished_before, states });
+        assert_eq!(task.reservations, []);
     }
 }

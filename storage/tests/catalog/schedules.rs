@@ -261,7 +261,7 @@ async fn by_hand_a_schedule_runs_whatever_its_time() {
         }
         let task = catalog.find_task(started[1]).await.unwrap().unwrap();
         assert_eq!((task.logging_cid.as_str(), task.created_by), ("cid 1", Some(Uuid::from_u128(1))));
-        let (work, reservations) = sync(repository, None).resolve(Some(remote)).unwrap();
+        let (work, reservations) = sync(repository, None).resolve(Some(remote), fixture.clock.now()).unwrap();
         assert_eq!((task.work, task.reservations), (work, reservations));
         let shown = catalog.find_schedule(id).await.unwrap().unwrap();
         assert_eq!((shown.last_task, shown.last_task_state), (Some(started[1]), Some(TaskState::Waiting)));

@@ -7,6 +7,7 @@ use storage::ScheduleChanges;
 use crate::api::error::ApiError;
 use crate::api::fields::Fields;
 use crate::api::repositories::NO_SIGNED_ONLY;
+use crate::api::tasks::purge::{DEFAULT_AGE_DAYS, states};
 
 pub(super) fn read(mut fields: Fields) -> Result<ScheduleChanges, ApiError> {
     let changes = ScheduleChanges {
@@ -54,7 +55,8 @@ fn jitter(fields: &mut Fields) -> Option<i64> {
 fn work(fields: &mut Fields) -> Option<ScheduledWork> {
     fields.require(&["kind"]);
     let read = fields.choice("kind", |kind| match kind {
-        "sync" => Some(sync),
+        "sync" => Some(sync as fn(&mut Fields) -> Option<ScheduledWork>),
+        "purge" => Some(purge),
         _ => None,
     });
     if read.is_none() {
@@ -75,4 +77,9 @@ fn sync(fields: &mut Fields) -> Option<ScheduledWork> {
         fields.refuse("signed_only", NO_SIGNED_ONLY);
     }
     Some(ScheduledWork::Sync { repository: repository.flatten()?, remote, mirror, signed_only: false })
+}
+
+fn purge(fields: &mut Fields) -> Option<ScheduledWork> {
+    let older_than_days = fields.nullable_number("older_than_days", 0).flatten().unwrap_or(DEFAULT_AGE_DAYS);
+    Some(ScheduledWork::Purge { older_than_days, states: states(fields) })
 }

@@ -37,13 +37,27 @@ pub(super) fn show(schedule: Schedule) -> TaskScheduleResponse {
 }
 
 fn show_work(work: &ScheduledWork) -> ScheduledTask {
+    let of_kind = |kind| ScheduledTask {
+        kind,
+        repository: None,
+        remote: None,
+        mirror: None,
+        signed_only: None,
+        older_than_days: None,
+        states: None,
+    };
     match work {
         ScheduledWork::Sync { repository, remote, mirror, signed_only } => ScheduledTask {
-            kind: ScheduledTaskKind::Sync,
             repository: Some(Kind::Repository.href(*repository)),
             remote: remote.map(|id| Kind::Remote.href(id)),
             mirror: Some(*mirror),
             signed_only: Some(*signed_only),
+            ..of_kind(ScheduledTaskKind::Sync)
+        },
+        ScheduledWork::Purge { older_than_days, states } => ScheduledTask {
+            older_than_days: Some(*older_than_days),
+            states: Some(states.iter().map(ToString::to_string).collect()),
+            ..of_kind(ScheduledTaskKind::Purge)
         },
     }
 }
