@@ -19,6 +19,7 @@ mod m0006_distributions;
 mod m0007_tasks;
 mod m0008_workers;
 mod m0009_task_groups;
+mod m0010_schedules;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_tasks::Migration),
             Box::new(m0008_workers::Migration),
             Box::new(m0009_task_groups::Migration),
+            Box::new(m0010_schedules::Migration),
         ]
     }
 }

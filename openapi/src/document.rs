@@ -208,5 +208,6 @@ const fn href_name(kind: Kind) -> &'static str {
         Kind::Worker => "worker_href",
         Kind::TaskGroup => "task_group_href",
         Kind::User => "auth_user_href",
+        Kind::TaskSchedule => "task_schedule_href",
     }
 }

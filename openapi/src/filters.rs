@@ -275,6 +275,19 @@ pub fn task_groups() -> ListSpec {
         .with_ids(Kind::TaskGroup)
 }
 
+/// `task_schedules_list`
+pub fn task_schedules() -> ListSpec {
+    ListSpec::new(
+        "task_schedules_list",
+        &["pulp_id", "pulp_created", "pulp_last_updated", "name", "task_name", "next_dispatch"],
+    )
+    .with_text("name", "name")
+    .with("task_name", "task_name", Op::Eq, Value::Text)
+    .with("task_name__contains", "task_name", Op::Contains, Value::Text)
+    .with("enabled", "enabled", Op::Eq, Value::Bool)
+    .with_ids(Kind::TaskSchedule)
+}
+
 /// `workers_list`
 pub fn workers() -> ListSpec {
     ListSpec::new("workers_list", &["pulp_id", "pulp_created", "pulp_last_updated", "name", "last_heartbeat"])
@@ -297,6 +310,7 @@ pub fn all() -> Vec<ListSpec> {
         manifests(),
         tags(),
         tasks(),
+        task_schedules(),
         workers(),
     ]
 }

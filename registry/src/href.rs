@@ -32,11 +32,13 @@ pub enum Kind {
     Worker,
     /// A user.
     User,
+    /// A schedule.
+    TaskSchedule,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Repository,
         Self::Remote,
         Self::Distribution,
@@ -47,6 +49,7 @@ impl Kind {
         Self::TaskGroup,
         Self::Worker,
         Self::User,
+        Self::TaskSchedule,
     ];
 
     /// The path of the collection below [`API_ROOT`], with a slash at its end.
@@ -62,6 +65,7 @@ impl Kind {
             Self::TaskGroup => "task-groups/",
             Self::Worker => "workers/",
             Self::User => "users/",
+            Self::TaskSchedule => "task-schedules/",
         }
     }
 
@@ -78,6 +82,7 @@ impl Kind {
             Self::TaskGroup => "core.taskgroup",
             Self::Worker => "core.appstatus",
             Self::User => "auth.user",
+            Self::TaskSchedule => "core.taskschedule",
         }
     }
 
@@ -94,6 +99,7 @@ impl Kind {
             Self::TaskGroup => "TaskGroup",
             Self::Worker => "Worker",
             Self::User => "User",
+            Self::TaskSchedule => "TaskSchedule",
         }
     }
 

@@ -15,6 +15,7 @@ pub mod name;
 pub mod platform;
 pub mod query;
 pub mod reference;
+pub mod schedule;
 pub mod sync_plan;
 pub mod tag_filter;
 pub mod task;

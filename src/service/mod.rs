@@ -110,7 +110,13 @@ impl Service {
         let surface = if role == Role::Worker { Surface::Health } else { Surface::All };
         let serving = server::serve(state, surface, listener, shutdown.clone());
         parts.spawn(async { serving.await.map(|()| "server").map_err(Error::Serving) });
-        if role != Role::Server {
+        if role == Role::Server {
+            let firing = worker::fire_schedules(catalog.clone(), shutdown.clone());
+            parts.spawn(async {
+                firing.await;
+                Ok("scheduler")
+            });
+        } else {
             let config = worker_config(settings);
             let working = worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone());
             parts.spawn(async { Ok(working.await.map(|()| "worker")?) });

@@ -16,6 +16,8 @@ pub use catalog::content::{BlobContent, ManifestContent, TagContent};
 pub use catalog::distributions::{Distribution, DistributionChanges, NewDistribution, VersionRef};
 pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecrets};
 pub use catalog::repositories::{NewRepository, Repository, RepositoryChanges};
+pub use catalog::schedule_fires::FireReport;
+pub use catalog::schedules::{NewSchedule, Schedule, ScheduleChanges};
 pub use catalog::served::{Served, ServedManifest};
 pub use catalog::sync::{KnownManifest, NewManifest};
 pub use catalog::task_groups::{GroupedTask, TaskGroup};

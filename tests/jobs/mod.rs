@@ -5,4 +5,5 @@ mod faults;
 mod filters;
 mod fleet;
 mod full_disk;
+mod schedules;
 mod tags;

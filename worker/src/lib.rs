@@ -15,9 +15,11 @@ mod resources;
 mod retention;
 mod runner;
 mod running;
+mod scheduler;
 mod stop;
 
 pub use config::WorkerConfig;
 pub use error::{JobError, WorkerError};
 pub use jobs::codes;
 pub use runner::run;
+pub use scheduler::fire_schedules;

@@ -17,6 +17,7 @@ use crate::execute::Executor;
 use crate::lease::{self, Lease};
 use crate::retention;
 use crate::running::Running;
+use crate::scheduler::fire_schedules;
 use crate::stop::StopReason;
 use crate::{WorkerConfig, WorkerError};
 use registry::chain;
@@ -46,6 +47,7 @@ pub async fn run(
         let catalog = catalog.clone();
         async move { catalog.listen_for_jobs().await }
     });
+    background.spawn(fire_schedules(catalog.clone(), shutdown.clone()));
 
     background.spawn(retention::keep(catalog.clone(), config.task_retention));
 

@@ -8,6 +8,7 @@ mod distribution;
 mod page;
 mod remote;
 mod repository;
+mod schedule;
 mod status;
 mod task;
 
@@ -18,6 +19,10 @@ pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse}
 pub use repository::{
     ContentCount, ContentSummary, PatchedRepository, Repository, RepositoryResponse,
     RepositoryVersionResponse, SyncRepositories, SyncRepository,
+};
+pub use schedule::{
+    OnMissed, OnOverlap, PatchedTaskSchedule, ScheduledTask, ScheduledTaskKind, TaskSchedule,
+    TaskScheduleResponse,
 };
 pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
 pub use task::{

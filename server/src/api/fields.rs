@@ -18,11 +18,13 @@ const MAX_TEXT_BYTES: usize = 64 * 1024;
 pub(crate) struct Fields {
     values: Map<String, Value>,
     errors: BTreeMap<String, Vec<String>>,
+    /// What is wrong within objects.
+    errors_within: Map<String, Value>,
 }
 
 impl Fields {
     pub(crate) fn new(values: Map<String, Value>) -> Self {
-        Self { values, errors: BTreeMap::new() }
+        Self { values, errors: BTreeMap::new(), errors_within: Map::new() }
     }
 
     /// Whether the field was sent.
@@ -44,12 +46,40 @@ impl Fields {
         }
     }
 
+    /// Leaves the other fields unread: what they mean is not known.
+    pub(crate) fn ignore_rest(&mut self) {
+        self.values.clear();
+    }
+
     /// Every error that was noted, and one for each field that is left.
-    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        let errors = self.into_errors();
+        if errors.is_empty() { Ok(()) } else { Err(ApiError::bad_request(errors.into())) }
+    }
+
+    fn into_errors(mut self) -> Map<String, Value> {
         for name in std::mem::take(&mut self.values).into_iter().map(|(name, _)| name).take(50) {
             self.refuse(&name, "Unexpected field");
         }
-        if self.errors.is_empty() { Ok(()) } else { Err(ApiError::bad_request(json!(self.errors))) }
+        let mut errors = self.errors_within;
+        errors.extend(self.errors.into_iter().map(|(name, messages)| (name, json!(messages))));
+        errors
+    }
+
+    /// Reads the fields of an object by `read`. What is wrong with them is told below its name.
+    pub(crate) fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let values = self.take(name, |value| match value {
+            Value::Object(values) => Ok(values.clone()),
+            _ => Err("Expected a dictionary of items.".to_owned()),
+        })?;
+        let mut within = Self::new(values);
+        let found = read(&mut within);
+        let errors = within.into_errors();
+        if errors.is_empty() {
+            return found;
+        }
+        self.errors_within.insert(name.to_owned(), errors.into());
+        None
     }
 
     /// Reads a value by `read`; a null or a refusal is noted.
@@ -308,6 +338,23 @@ mod tests {
                 "choice": ["\"z\" is not a valid choice."],
                 "long": ["Ensure this field has no more than 255 characters."],
                 "foo": ["Unexpected field"],
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn errors_within_an_object_are_told_below_its_name() {
+        let mut body = fields(json!({"good": {"flag": true}, "bad": {"flag": 3, "foo": 1}, "text": "x"}));
+        let flag = |within: &mut Fields| within.boolean("flag");
+        assert_eq!(body.object("good", flag), Some(true));
+        assert_eq!(body.object("bad", flag), None);
+        assert_eq!(body.object("text", flag), None);
+        assert_eq!(body.object("absent", flag), None);
+        assert_eq!(
+            errors(body).await,
+            json!({
+                "bad": {"flag": ["Must be a valid boolean."], "foo": ["Unexpected field"]},
+                "text": ["Expected a dictionary of items."],
             })
         );
     }

@@ -18,6 +18,7 @@ mod page;
 mod q;
 mod remotes;
 mod repositories;
+mod schedules;
 mod status;
 mod submit;
 mod task_groups;
@@ -56,6 +57,9 @@ pub(crate) enum Tag {
     /// Tasks that were started together.
     #[oai(rename = "Task-Groups")]
     TaskGroups,
+    /// Recurring work.
+    #[oai(rename = "Task-Schedules")]
+    TaskSchedules,
     /// Those who do it.
     Workers,
     /// The state of the installation.
@@ -68,6 +72,7 @@ type Operations = (
         generic::Operations,
         tasks::Operations,
         task_groups::Operations,
+        schedules::Operations,
         workers::Operations,
     ),
     (
@@ -86,6 +91,7 @@ fn service() -> OpenApiService<Operations, ()> {
             generic::Operations,
             tasks::Operations,
             task_groups::Operations,
+            schedules::Operations,
             workers::Operations,
         ),
         (

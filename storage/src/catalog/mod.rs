@@ -15,6 +15,8 @@ mod passwords;
 mod publish;
 pub mod remotes;
 pub mod repositories;
+pub mod schedule_fires;
+pub mod schedules;
 mod secrets;
 pub mod served;
 pub mod sync;

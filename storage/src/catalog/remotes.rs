@@ -14,7 +14,7 @@ use super::repositories::must_be_free;
 use super::{Catalog, Tx, labels};
 use crate::Labels;
 use crate::entity::remote::{ActiveModel, Column, Entity, Model};
-use crate::entity::repository;
+use crate::entity::{repository, schedule};
 use crate::error::{Result, StorageError};
 use crate::secret_key::SecretKey;
 use registry::query::{ListQuery, Page};
@@ -349,17 +349,28 @@ impl Tx {
         Ok(remote)
     }
 
-    /// Raises [`StorageError::InUse`] while a repository names the remote.
+    /// Raises [`StorageError::InUse`] while a repository or a schedule names the remote.
     pub(crate) async fn check_remote_deletable(&self, id: Uuid) -> Result<()> {
         self.lock_resources().await?;
         let user =
             repository::Entity::find().filter(repository::Column::RemoteId.eq(id)).one(&self.inner).await?;
+        if let Some(row) = user {
+            return Err(StorageError::InUse {
+                field: "remote",
+                message: format!(
+                    "The repository '{}' syncs from this remote: give it another one first.",
+                    row.name
+                ),
+            });
+        }
+        let user =
+            schedule::Entity::find().filter(schedule::Column::RemoteId.eq(id)).one(&self.inner).await?;
         match user {
             None => Ok(()),
             Some(row) => Err(StorageError::InUse {
                 field: "remote",
                 message: format!(
-                    "The repository '{}' syncs from this remote: give it another one first.",
+                    "The schedule '{}' syncs from this remote: give it another one or delete it first.",
                     row.name
                 ),
             }),

@@ -10,6 +10,7 @@ pub(crate) mod remote;
 pub(crate) mod repository;
 pub(crate) mod repository_content;
 pub(crate) mod repository_version;
+pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod tag;
 pub(crate) mod task;

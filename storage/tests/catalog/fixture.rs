@@ -22,6 +22,16 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
+    /// Another process on the same database, with its own clock.
+    pub(crate) async fn another(&self, clock: &Clock) -> Catalog {
+        let config = CatalogConfig {
+            database_url: self.database_url.clone(),
+            secret_key: SecretKey::generate(),
+            max_connections: 4,
+        };
+        Catalog::connect(config, clock.clone()).await.unwrap()
+    }
+
     /// Makes apalis forget every job, as if it had lost them.
     pub(crate) async fn lose_jobs(&self) {
         let jobs = if self.database_url.starts_with("sqlite:") { "Jobs" } else { "apalis.jobs" };

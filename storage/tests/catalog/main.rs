@@ -9,4 +9,6 @@ mod migrations;
 mod queue;
 mod queue_rules;
 mod resources;
+mod schedule_fires;
+mod schedules;
 mod versions;

@@ -32,6 +32,7 @@ use super::update::{self as updates, Updated};
 use crate::AppState;
 use crate::telemetry::CorrelationId;
 pub(crate) use show::show;
+pub(crate) use sync::NO_SIGNED_ONLY;
 use sync_many::GroupAccepted;
 
 pub(crate) struct Operations;

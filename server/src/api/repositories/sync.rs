@@ -11,6 +11,10 @@ use crate::api::body::Body;
 use crate::api::error::ApiError;
 use crate::api::submit::{Accepted, Asker, submit};
 
+/// Why `signed_only` is refused.
+pub(crate) const NO_SIGNED_ONLY: &str =
+    "Syncing only signed images is not available yet: leave it out or set it to false.";
+
 pub(super) async fn sync(
     state: &AppState,
     asker: Asker<'_>,
@@ -22,10 +26,7 @@ pub(super) async fn sync(
     let named = fields.nullable_href("remote", Kind::Remote);
     let mirror = fields.boolean("mirror").unwrap_or(false);
     if fields.boolean("signed_only") == Some(true) {
-        fields.refuse(
-            "signed_only",
-            "Syncing only signed images is not available yet: leave it out or set it to false.",
-        );
+        fields.refuse("signed_only", NO_SIGNED_ONLY);
     }
     fields.finish()?;
     let remote = named.flatten().or(repository.remote).ok_or_else(|| {

@@ -1,7 +1,7 @@
 //! `/tasks/`
 
 mod cancel;
-mod purge;
+pub(crate) mod purge;
 mod show;
 
 use openapi::objects::{CancelTask, Page, Purge, TaskResponse};

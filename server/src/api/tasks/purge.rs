@@ -8,10 +8,11 @@ use registry::task::{TaskState, Work};
 use crate::AppState;
 use crate::api::body::Body;
 use crate::api::error::ApiError;
+use crate::api::fields::Fields;
 use crate::api::submit::{Accepted, Asker, submit};
 
 /// What is deleted unless another moment is given: what ended more than 30 days ago.
-const DEFAULT_AGE_SECONDS: i64 = 30 * 24 * 3600;
+pub(crate) const DEFAULT_AGE_DAYS: i64 = 30;
 
 pub(super) async fn purge(
     state: &AppState,
@@ -20,8 +21,20 @@ pub(super) async fn purge(
 ) -> Result<Accepted, ApiError> {
     let mut fields = body.fields;
     let finished_before = fields.moment("finished_before");
+    let states = states(&mut fields);
+    fields.finish()?;
+    let default = || state.catalog.now().plus_seconds(-DEFAULT_AGE_DAYS * 24 * 3600);
+    let finished_before: Timestamp = finished_before.unwrap_or_else(default);
+    let failed = |error| ApiError::from_storage(error, asker.cid);
+    let tx = state.catalog.begin().await.map_err(failed)?;
+    let work = Work::PurgeTasks { finished_before, states };
+    Ok(Accepted::Accepted(Json(submit(tx, asker, work, Vec::new()).await.map_err(failed)?)))
+}
+
+/// The final states in the field `states`; completed by default.
+pub(crate) fn states(fields: &mut Fields) -> Vec<TaskState> {
     let states = fields.nullable_texts("states").flatten();
-    let states = states.map_or_else(
+    states.map_or_else(
         || vec![TaskState::Completed],
         |names| {
             let mut states = Vec::new();
@@ -35,12 +48,5 @@ pub(super) async fn purge(
             }
             states
         },
-    );
-    fields.finish()?;
-    let default = || state.catalog.now().plus_seconds(-DEFAULT_AGE_SECONDS);
-    let finished_before: Timestamp = finished_before.unwrap_or_else(default);
-    let failed = |error| ApiError::from_storage(error, asker.cid);
-    let tx = state.catalog.begin().await.map_err(failed)?;
-    let work = Work::PurgeTasks { finished_before, states };
-    Ok(Accepted::Accepted(Json(submit(tx, asker, work, Vec::new()).await.map_err(failed)?)))
+    )
 }
