@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::auth::Auth;
+use crate::contacts::Contacts;
 use crate::exchange::{Answer, Request};
 use crate::limits::{DOWNLOAD_CONCURRENCY, MAX_RETRIES};
 use crate::pace::Pace;
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     /// The user's own headers.
     pub(crate) headers: HeaderMap,
     pub(crate) auth: Auth,
+    pub(crate) contacts: Contacts,
     pub(crate) pace: Pace,
     pub(crate) requests: AtomicU64,
     pub(crate) retry_policy: RetryPolicy,
@@ -60,6 +62,7 @@ impl Client {
             connections: transport::connections(&config, &limits)?,
             headers: transport::custom_headers(&config)?,
             auth: Auth::default(),
+            contacts: Contacts::default(),
             pace: Pace::new(config.rate_limit),
             requests: AtomicU64::new(0),
             retry_policy: RetryPolicy::new(config.max_retries.unwrap_or(MAX_RETRIES), &limits),

@@ -176,6 +176,9 @@ pub enum UpstreamError {
         url: SafeUrl,
         /// The cause.
         source: reqwest::Error,
+        /// Whether the host has never answered this client: then a wrong name or port is more likely than a
+        /// passing failure.
+        is_first_contact: bool,
     },
     /// The TLS handshake failed.
     #[error("cannot connect to {url} securely: {}", root(.source))]
@@ -277,6 +280,11 @@ impl UpstreamError {
     /// Whether trying again at once is worth it. An upstream that drips would only take as long again.
     pub(crate) fn is_worth_retrying(&self) -> bool {
         self.is_transient() && !matches!(self, Self::TooSlow { .. })
+    }
+
+    /// Whether no connection could be made to a host that has never answered this client.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Connect { is_first_contact: true, .. })
     }
 
     /// How long the upstream asks to wait.

@@ -11,6 +11,7 @@ mod body;
 mod challenge;
 mod client;
 mod config;
+mod contacts;
 mod content_range;
 mod error;
 mod exchange;

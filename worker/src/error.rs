@@ -8,6 +8,9 @@ use storage::StorageError;
 use thiserror::Error;
 use upstream::UpstreamError;
 
+/// The code of a failure to connect to a host that had not answered before: a mistyped name, most likely.
+pub const UNREACHABLE: &str = "upstream.unreachable";
+
 /// Why a worker could not start or had to end.
 #[derive(Debug, Error)]
 pub enum WorkerError {
@@ -148,6 +151,7 @@ fn upstream_code(error: &UpstreamError) -> &'static str {
         UpstreamError::Truncated { .. } => "upstream.truncated",
         UpstreamError::DigestMismatch { .. } => "upstream.digest_mismatch",
         UpstreamError::SizeMismatch { .. } => "upstream.size_mismatch",
+        error if error.is_unreachable() => UNREACHABLE,
         UpstreamError::Connect { .. } => "upstream.connect",
         UpstreamError::Tls { .. } | UpstreamError::InsecureRealm { .. } => "upstream.tls",
         UpstreamError::Broken { .. } => "upstream.broken",

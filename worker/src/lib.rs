@@ -17,6 +17,6 @@ mod running;
 mod stop;
 
 pub use config::WorkerConfig;
-pub use error::{JobError, WorkerError};
+pub use error::{JobError, UNREACHABLE, WorkerError};
 pub use jobs::sync_repository::codes;
 pub use runner::run;
