@@ -14,6 +14,7 @@ use crate::contacts::Contacts;
 use crate::exchange::{Answer, Request};
 use crate::limits::{DOWNLOAD_CONCURRENCY, MAX_RETRIES};
 use crate::pace::Pace;
+use crate::proxy::Proxy;
 use crate::retry::{Retries, RetryPolicy};
 use crate::{Limits, UpstreamConfig, UpstreamError, transport};
 
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) headers: HeaderMap,
     pub(crate) auth: Auth,
     pub(crate) contacts: Contacts,
+    /// The proxy that the settings name.
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) pace: Pace,
     pub(crate) requests: AtomicU64,
     pub(crate) retry_policy: RetryPolicy,
@@ -63,6 +66,7 @@ impl Client {
             headers: transport::custom_headers(&config)?,
             auth: Auth::default(),
             contacts: Contacts::default(),
+            proxy: Proxy::of(&config),
             pace: Pace::new(config.rate_limit),
             requests: AtomicU64::new(0),
             retry_policy: RetryPolicy::new(config.max_retries.unwrap_or(MAX_RETRIES), &limits),

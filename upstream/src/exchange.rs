@@ -130,6 +130,11 @@ impl Inner {
         let sent = self.connections.request(request.method.clone(), url.clone()).headers(headers).send();
         match timeout(limit, sent).await {
             Ok(Ok(response)) => {
+                if let Some(proxy) = &self.proxy
+                    && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                {
+                    return Err(proxy.refusal(self.shown(url)));
+                }
                 self.contacts.note(url);
                 Ok(Answer {
                     response,
@@ -151,6 +156,8 @@ impl Inner {
         if has_io_error(&source, std::io::ErrorKind::InvalidData) {
             // That is how rustls' own errors arrive, from the handshake or as an alert right after it.
             UpstreamError::Tls { url, source }
+        } else if let Some(proxy) = self.proxy.as_ref().filter(|_| source.is_connect()) {
+            proxy.failure(url, &source, !self.contacts.have(asked))
         } else if source.is_connect() && source.is_timeout() {
             UpstreamError::Timeout { url, waiting: Waiting::Connect, limit: self.connect_timeout }
         } else if source.is_connect() {

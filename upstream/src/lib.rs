@@ -20,6 +20,7 @@ pub mod limits;
 mod links;
 mod manifests;
 mod pace;
+mod proxy;
 mod redact;
 mod refusal;
 mod retry;

@@ -153,6 +153,7 @@ fn upstream_code(error: &UpstreamError) -> &'static str {
         UpstreamError::SizeMismatch { .. } => "upstream.size_mismatch",
         error if error.is_unreachable() => UNREACHABLE,
         UpstreamError::Connect { .. } => "upstream.connect",
+        UpstreamError::Proxy { .. } | UpstreamError::ProxyUnauthorized { .. } => "upstream.proxy",
         UpstreamError::Tls { .. } | UpstreamError::InsecureRealm { .. } => "upstream.tls",
         UpstreamError::Broken { .. } => "upstream.broken",
         UpstreamError::Timeout { .. } => "upstream.timeout",
