@@ -72,6 +72,21 @@ pub enum JobError {
         /// The first of the tags.
         tags: String,
     },
+    /// An exact mirror would lose all its tags.
+    #[error(
+        "{url} lists {listed} tags, of which the remote takes none ({filter}): an exact mirror would remove all {held} \
+         tags of the repository"
+    )]
+    WouldEmpty {
+        /// The repository.
+        url: String,
+        /// What the remote takes.
+        filter: String,
+        /// How many tags there are upstream.
+        listed: usize,
+        /// How many tags the repository has.
+        held: usize,
+    },
     /// A field of the remote cannot be used.
     #[error("the remote's {field} cannot be used: {reason}")]
     Remote {
@@ -123,7 +138,7 @@ impl JobError {
             Self::Manifest { .. } => "manifest.invalid",
             Self::TooDeep { .. } => "manifest.too_deep",
             Self::BlobSize { .. } => "manifest.blob_size",
-            Self::NothingFound { .. } => "upstream.not_found",
+            Self::NothingFound { .. } | Self::WouldEmpty { .. } => "upstream.not_found",
             Self::Remote { .. } | Self::Filter(_) => "remote.setting",
             Self::Panicked => "internal",
         }
