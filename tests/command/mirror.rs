@@ -36,3 +36,27 @@ fn mirror_fails_with_the_cause() {
     let (ok, _, stderr) = entrepot(&folder, "mirror 127.0.0.1:1/Library/App --once", &settings);
     assert!(!ok && stderr.contains("it must be in lower case"), "{stderr}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mirror_with_credentials_tells_who_can_pull() {
+    let fake = FakeRegistry::start().await;
+    fake.add_image("library/app", "1.0", &[b"layer"]);
+    fake.require_basic("me", "secret");
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("ENTREPOT_LISTEN", "127.0.0.1:0"), ("ENTREPOT_UPSTREAM_PASSWORD", "secret")];
+    let mirror = |more: &str| {
+        let line = format!("mirror {}/library/app --username me --once {more}", fake.address());
+        let (ok, stdout, stderr) = entrepot(&folder, &line, &settings);
+        assert!(ok, "{stdout}{stderr}");
+        stderr
+            .lines()
+            .find(|line| line.contains("can pull it") || line.contains("stays public"))
+            .map(str::to_owned)
+    };
+    let public =
+        |name, remedy| Some(format!("{name}: everybody who reaches this service can pull it; {remedy}"));
+    assert_eq!(mirror("--name open"), public("open", "with --private only those who log in can"));
+    assert_eq!(mirror("--name open"), public("open", "make its distribution private by the API"));
+    assert_eq!(mirror("--name closed --private"), None);
+    assert_eq!(mirror("--name closed"), None);
+}
