@@ -4,8 +4,8 @@ use sea_orm::sea_query::{
     Condition, Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, Value,
 };
 use sea_orm::{
-    DatabaseConnection, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, RuntimeErr, Select,
 };
 use uuid::Uuid;
 
@@ -46,7 +46,10 @@ where
         check_versions(connection, filter).await?;
         select = select.filter(compile(filter, fields, backend)?);
     }
-    let total = select.clone().count(connection).await?;
+    let total = match select.clone().count(connection).await {
+        Err(error) if refuses_regex(&error) => return Err(bad_regex(query)),
+        total => total?,
+    };
     let mut ordered = select;
     for key in &query.order {
         let Some(Field::Plain(column)) = fields(key.field) else {
@@ -64,6 +67,39 @@ where
         ordered.limit(query.limit).offset(query.offset).all(connection).await?
     };
     Ok(Page { total, items })
+}
+
+const BAD_REGEX: &str = "Must be a regex pattern that the database, PostgreSQL, supports.";
+
+/// Whether PostgreSQL, whose regular expressions are not those of SQLite and the API, refuses one of them: its SQLSTATE
+/// is then `invalid_regular_expression`.
+fn refuses_regex(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "2201B")
+}
+
+/// Names the first regular expression of the query: the database doesn't tell which one it refuses.
+fn bad_regex(query: &ListQuery) -> StorageError {
+    let mut open: Vec<&Filter> = query.filter.iter().collect();
+    while let Some(filter) = open.pop() {
+        match filter {
+            Filter::All(parts) | Filter::Any(parts) => open.extend(parts.iter().rev()),
+            Filter::Not(inner) => open.push(inner),
+            Filter::Field { field, op: op @ (Op::Regex | Op::IRegex), .. } => {
+                let parameter = match (*field, op) {
+                    ("name", Op::Regex) => "name__regex",
+                    ("name", _) => "name__iregex",
+                    (field, _) => field,
+                };
+                return StorageError::invalid(parameter, BAD_REGEX);
+            }
+            Filter::Field { .. } => {}
+        }
+    }
+    StorageError::invalid("q", BAD_REGEX)
 }
 
 /// Refuses versions that don't exist: an empty list, or that of another version, would be taken for theirs.
