@@ -20,6 +20,7 @@ pub mod limits;
 mod links;
 mod manifests;
 mod pace;
+pub mod pem;
 mod proxy;
 mod redact;
 mod refusal;

@@ -106,11 +106,15 @@ impl Fields {
         self.take_nullable(name, read_text).map(|text| text.filter(|text| !text.is_empty()))
     }
 
-    /// Certificates or a key in PEM.
-    pub(crate) fn nullable_pem(&mut self, name: &str) -> Option<Option<String>> {
+    /// A text that `check` accepts, or null. What it refuses is noted with its words.
+    pub(crate) fn nullable_checked(
+        &mut self,
+        name: &str,
+        check: impl FnOnce(&str) -> Result<(), String>,
+    ) -> Option<Option<String>> {
         let text = self.nullable_text(name)?;
-        if text.as_ref().is_some_and(|text| !text.contains("-----BEGIN ")) {
-            self.refuse(name, "It must be PEM: text that begins with -----BEGIN.");
+        if let Some(Err(message)) = text.as_deref().map(check) {
+            self.refuse(name, message);
             return None;
         }
         Some(text)
@@ -266,7 +270,7 @@ mod tests {
         assert_eq!(body.boolean("flag"), None);
         assert_eq!(body.nullable_seconds("seconds"), None);
         assert_eq!(body.nullable_texts("texts"), None);
-        assert_eq!(body.nullable_pem("pem"), None);
+        assert_eq!(body.nullable_checked("pem", |text| Err(format!("{text} is no PEM"))), None);
         assert_eq!(body.nullable_href("href", Kind::Remote), None);
         assert_eq!(body.labels("labels"), None);
         assert_eq!(body.choice("choice", |_| None::<()>), None);
@@ -283,7 +287,7 @@ mod tests {
                 "flag": ["Must be a valid boolean."],
                 "seconds": ["Ensure this value is greater than or equal to 0.0."],
                 "texts": ["Expected a list of items."],
-                "pem": ["It must be PEM: text that begins with -----BEGIN."],
+                "pem": ["x is no PEM"],
                 "href": ["Invalid hyperlink - No URL match."],
                 "labels": ["Key 'a b' contains non-alphanumerics."],
                 "choice": ["\"z\" is not a valid choice."],
