@@ -17,6 +17,8 @@ use crate::telemetry::CorrelationId;
 const DEFAULT_LIMIT: u64 = 100;
 /// More ids or names than this in one filter are no honest request, and more than the database takes.
 const MAX_VALUES: usize = 1_000;
+/// Unknown parameters that an answer names.
+const MAX_UNKNOWN: usize = 50;
 
 /// What a list request came with.
 pub(crate) struct ListRequest {
@@ -62,7 +64,7 @@ impl ListRequest {
     /// Compiles the parameters. One that the list doesn't know is refused: ignoring it would show too much.
     pub(crate) fn query(&self, spec: &ListSpec) -> Result<ListQuery, ApiError> {
         let mut query = ListQuery { limit: self.limit, offset: self.offset, ..ListQuery::default() };
-        let mut filters = Vec::new();
+        let (mut filters, mut unknown) = (Vec::new(), Vec::new());
         let mut names: Vec<&str> = self.pairs.iter().map(|(key, _)| key.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -76,16 +78,17 @@ impl ListRequest {
                 "q" => filters.push(
                     q::parse(spec, &values.join(" AND ")).map_err(|message| ApiError::field("q", message))?,
                 ),
-                _ => {
-                    let known = spec.filters.iter().find(|filter| filter.name == name);
-                    let known = known.ok_or_else(|| {
-                        ApiError::bad_request(json!({"errors": [format!("Invalid Filter: '{name}'")]}))
-                    })?;
-                    filters.push(
+                _ => match spec.filters.iter().find(|filter| filter.name == name) {
+                    Some(known) => filters.push(
                         read(known, &values.join(",")).map_err(|message| ApiError::field(name, message))?,
-                    );
-                }
+                    ),
+                    None => unknown.push(format!("Invalid Filter: '{name}'")),
+                },
             }
+        }
+        if !unknown.is_empty() {
+            unknown.truncate(MAX_UNKNOWN);
+            return Err(ApiError::bad_request(json!({ "errors": unknown })));
         }
         query.filter = (!filters.is_empty()).then_some(Filter::All(filters));
         Ok(query)
@@ -257,6 +260,8 @@ mod tests {
     #[tokio::test]
     async fn bad_parameters_are_named() {
         assert_eq!(error("foo=1").await, json!({"errors": ["Invalid Filter: 'foo'"]}));
+        let both = json!({"errors": ["Invalid Filter: 'bar'", "Invalid Filter: 'foo'"]});
+        assert_eq!(error("foo=1&name=a&bar=2&foo=3").await, both);
         assert_eq!(
             error("ordering=zz").await,
             json!({"ordering": ["Select a valid choice. zz is not one of the available choices."]})
