@@ -73,3 +73,26 @@ async fn lists_show_the_fields_and_parts_that_are_asked_for() {
     assert!(part["next"].as_str().unwrap().ends_with(&at(2)), "{part}");
     assert!(part["previous"].as_str().unwrap().ends_with(&at(0)), "{part}");
 }
+
+#[tokio::test]
+async fn paths_tell_which_methods_they_take() {
+    let fixture = Fixture::new().await;
+    for (path, expected) in [
+        ("repositories/container/container/", "GET, HEAD, OPTIONS, POST"),
+        ("remotes/container/container/0190/", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("status/", "GET, HEAD, OPTIONS"),
+        ("docs/api.json", "GET, HEAD, OPTIONS"),
+    ] {
+        for (method, status) in [("TRACE", 405), ("OPTIONS", 204)] {
+            let request = fixture.client.request(method.parse().unwrap(), format!("/pulp/api/v3/{path}"));
+            let answer = request.send().await.0;
+            assert_eq!(answer.status(), status, "{method} {path}");
+            assert_eq!(answer.header("allow"), Some(expected), "{method} {path}");
+            let body = answer.into_body().into_string().await.unwrap();
+            let refused = "{\"detail\":\"Method \\\"TRACE\\\" not allowed.\"}";
+            assert_eq!(body, if method == "TRACE" { refused } else { "" });
+        }
+    }
+    let nowhere = fixture.client.request("OPTIONS".parse().unwrap(), "/pulp/api/v3/nowhere/").send().await.0;
+    assert_eq!((nowhere.status(), nowhere.header("allow")), (StatusCode::NOT_FOUND, None));
+}
