@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use registry::href::Kind;
+use registry::href::{Kind, VersionName};
 use serde_json::{Map, Value, json};
 use storage::Labels;
 use uuid::Uuid;
@@ -199,10 +199,11 @@ impl Fields {
         })
     }
 
-    /// The repository and number in a version's path, or null.
-    pub(crate) fn nullable_version(&mut self, name: &str) -> Option<Option<(Uuid, i64)>> {
+    /// A version's path or resource name, or null.
+    pub(crate) fn nullable_version(&mut self, name: &str) -> Option<Option<VersionName>> {
         self.take_nullable(name, |value| {
-            registry::href::parse_version(&read_text(value)?)
+            VersionName::parse(&read_text(value)?)
+                .filter(|named| !matches!(named, VersionName::Latest(_)))
                 .ok_or_else(|| "Invalid hyperlink - No URL match.".to_owned())
         })
     }

@@ -96,3 +96,52 @@ async fn paths_tell_which_methods_they_take() {
     let nowhere = fixture.client.request("OPTIONS".parse().unwrap(), "/pulp/api/v3/nowhere/").send().await.0;
     assert_eq!((nowhere.status(), nowhere.header("allow")), (StatusCode::NOT_FOUND, None));
 }
+
+#[tokio::test]
+async fn versions_and_content_are_named_by_paths_and_resource_names_alike() {
+    let fixture = Fixture::new().await;
+    fixture.serve("app", &PUBLIC_MIRROR, &["a"], b"layer").await;
+    let (_, list) = get(&fixture, "repositories/container/container/").await;
+    let repository = list["results"][0]["pulp_href"].as_str().unwrap().to_owned();
+    let prn = list["results"][0]["prn"].as_str().unwrap().to_owned();
+    let versions = format!("{}versions/", repository.trim_start_matches("/pulp/api/v3/"));
+    let (_, version) = get(&fixture, &format!("{versions}1/")).await;
+    let (version, version_prn) = (version["pulp_href"].as_str().unwrap(), version["prn"].as_str().unwrap());
+    for name in [version, version_prn, &repository, &prn] {
+        let (_, found) = get(&fixture, &format!("content/container/tags/?repository_version={name}")).await;
+        assert_eq!(found["count"], 1, "{name}");
+    }
+    let zero = format!("{repository}versions/0/");
+    let between = format!("content/container/tags/?added_between={zero},{version_prn}");
+    assert_eq!(get(&fixture, &between).await.1["count"], 1);
+    let (_, found) = get(&fixture, "content/container/tags/").await;
+    let tag = found["results"][0]["pulp_href"].as_str().unwrap();
+    for (path, count) in [
+        (format!("repositories/?with_content={tag}&pulp_type=container.container"), 1),
+        ("repositories/?pulp_type__in=container.container-push".to_owned(), 0),
+        (format!("repositories/container/container/?latest_with_content={tag}"), 1),
+        ("repositories/container/container/?retain_checkpoints__isnull=true".to_owned(), 1),
+        ("repositories/container/container/?retain_checkpoints__gt=1".to_owned(), 0),
+        (format!("distributions/?with_content={tag}&checkpoint=false"), 1),
+        ("distributions/container/container/?namespace__name=app".to_owned(), 1),
+        (format!("{versions}?content={tag}"), 1),
+        (format!("{versions}?content__in={tag},{}", tag.replace("tags", "blobs")), 1),
+        (format!("{versions}?prn__in={version_prn}"), 1),
+        (format!("{versions}?pulp_href__in={version},{zero}"), 2),
+        ("content/container/blobs/?orphaned_for=-1".to_owned(), 0),
+        ("content/container/blobs/?q=NOT%20orphaned_for=0".to_owned(), 2),
+        ("workers/?online=true&missing=false".to_owned(), 0),
+    ] {
+        let (status, found) = get(&fixture, &path).await;
+        assert_eq!((status, &found["count"]), (StatusCode::OK, &json!(count)), "{path} {found}");
+    }
+    let body = json!({"name": "fixed", "base_path": "fixed", "repository_version": version_prn}).to_string();
+    let path = "distributions/container/container/";
+    let (status, _) = ask(&fixture, "POST", path, "application/json", &body).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let absent = "prn:core.repositoryversion:01900000-0000-7000-8000-000000000000";
+    let body = json!({"name": "x", "base_path": "x", "repository_version": absent}).to_string();
+    let (status, refused) = ask(&fixture, "POST", path, "application/json", &body).await;
+    let message = json!({"repository_version": ["Invalid hyperlink - Object does not exist."]});
+    assert_eq!((status, refused), (StatusCode::BAD_REQUEST, message));
+}

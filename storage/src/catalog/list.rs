@@ -1,15 +1,12 @@
 //! Compiles list requests to SQL. Nothing is filtered or sorted in memory.
 
-use sea_orm::sea_query::{
-    Condition, Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, Value,
-};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr, SimpleExpr, Value};
 use sea_orm::{
     DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, RuntimeErr, Select,
 };
-use uuid::Uuid;
 
-use crate::entity::{repository_content, repository_version};
+use super::membership;
 use crate::error::{Result, StorageError};
 use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
 
@@ -21,8 +18,15 @@ pub(crate) enum Field {
     Labels(Expr),
     /// The id of a piece of content, which versions hold.
     Membership(Expr),
+    /// What holds or does not; no column of its own.
+    Flag(fn(DbBackend) -> Expr),
     /// A condition that only this list knows how to build; it can't be sorted by.
     Special(fn(Op, &FilterValue) -> Option<Condition>),
+}
+
+/// `pulp_type`, of whatever there is only one type of.
+pub(crate) fn only_type() -> Field {
+    Field::Plain(Expr::cust("'container.container'"))
 }
 
 /// The names by which a list can be filtered and sorted.
@@ -42,9 +46,9 @@ where
 {
     let backend = connection.get_database_backend();
     let mut select = select;
-    if let Some(filter) = &query.filter {
-        check_versions(connection, filter).await?;
-        select = select.filter(compile(filter, fields, backend)?);
+    if let Some(mut filter) = query.filter.clone() {
+        membership::resolve_versions(connection, &mut filter).await?;
+        select = select.filter(compile(&filter, fields, backend)?);
     }
     let total = match select.clone().count(connection).await {
         Err(error) if refuses_regex(&error) => return Err(bad_regex(query)),
@@ -102,37 +106,6 @@ fn bad_regex(query: &ListQuery) -> StorageError {
     StorageError::invalid("q", BAD_REGEX)
 }
 
-/// Refuses versions that don't exist: an empty list, or that of another version, would be taken for theirs.
-async fn check_versions(connection: &DatabaseConnection, filter: &Filter) -> Result<()> {
-    let (mut open, mut named) = (vec![filter], Vec::new());
-    while let Some(filter) = open.pop() {
-        match filter {
-            Filter::All(parts) | Filter::Any(parts) => open.extend(parts),
-            Filter::Not(inner) => open.push(inner),
-            Filter::Field { op, value: FilterValue::Version { repository, number }, .. } => {
-                named.push((*op, *repository, *number));
-            }
-            Filter::Field { .. } => {}
-        }
-    }
-    for (op, repository, number) in named {
-        let column = |column: repository_version::Column| Expr::col((repository_version::Entity, column));
-        let of_number = repository_version::Entity::find()
-            .filter(column(repository_version::Column::RepositoryId).eq(repository))
-            .filter(column(repository_version::Column::Number).eq(number));
-        if of_number.count(connection).await? == 0 {
-            let field = match op {
-                Op::VersionAdded => "repository_version_added",
-                Op::VersionRemoved => "repository_version_removed",
-                _ => "repository_version",
-            };
-            let href = registry::href::version_href(repository, number);
-            return Err(StorageError::invalid(field, format!("URI not found for repositoryversion: {href}")));
-        }
-    }
-    Ok(())
-}
-
 fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condition> {
     Ok(match filter {
         Filter::All(parts) => join(Condition::all(), parts, fields, backend)?,
@@ -147,9 +120,10 @@ fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condit
                     (Op::LabelSelect, FilterValue::Labels(terms)) => labels(&column, terms, backend),
                     _ => return Err(unsupported()),
                 },
-                Field::Membership(id) => match value {
-                    FilterValue::Version { repository, number } => Condition::all()
-                        .add(id.in_subquery(members(*repository, *number, *op).ok_or_else(unsupported)?)),
+                Field::Membership(id) => membership::condition(&id, *op, value).ok_or_else(unsupported)?,
+                Field::Flag(build) => match (op, value) {
+                    (Op::Eq, FilterValue::Bool(true)) => Condition::all().add(build(backend)),
+                    (Op::Eq, FilterValue::Bool(false)) => Condition::all().not().add(build(backend)),
                     _ => return Err(unsupported()),
                 },
                 Field::Special(build) => build(*op, value).ok_or_else(unsupported)?,
@@ -233,23 +207,6 @@ fn labels(column: &Expr, terms: &[LabelTerm], backend: DbBackend) -> Condition {
             LabelTerm::HasNot(key) => value(key).is_null(),
         })
     })
-}
-
-/// The ids of the content that a version holds, added or removed.
-fn members(repository: Uuid, number: i64, op: Op) -> Option<SelectStatement> {
-    use repository_content::Column;
-    let mut select = Query::select();
-    select
-        .column(Column::ContentId)
-        .from(repository_content::Entity)
-        .and_where(Expr::col(Column::RepositoryId).eq(repository));
-    match op {
-        Op::VersionPresent => select.cond_where(super::membership::present_at(number)),
-        Op::VersionAdded => select.and_where(Expr::col(Column::VersionAdded).eq(number)),
-        Op::VersionRemoved => select.and_where(Expr::col(Column::VersionRemoved).eq(number)),
-        _ => return None,
-    };
-    Some(select)
 }
 
 fn scalar(value: &FilterValue) -> Option<Value> {
