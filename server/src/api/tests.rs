@@ -145,3 +145,18 @@ async fn versions_and_content_are_named_by_paths_and_resource_names_alike() {
     let message = json!({"repository_version": ["Invalid hyperlink - Object does not exist."]});
     assert_eq!((status, refused), (StatusCode::BAD_REQUEST, message));
 }
+
+#[tokio::test]
+async fn fields_come_in_the_order_that_is_declared() {
+    let fixture = Fixture::new().await;
+    fixture.serve("app", &PUBLIC_MIRROR, &["a"], b"layer").await;
+    let keys = |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let (_, list) = get(&fixture, "repositories/container/container/").await;
+    assert_eq!(keys(&list), "count next previous results");
+    let all = "pulp_href prn pulp_created pulp_last_updated versions_href pulp_labels latest_version_href name \
+               description retain_repo_versions retain_checkpoints remote manifest_signing_service";
+    assert_eq!(keys(&list["results"][0]), all);
+    let (_, some) = get(&fixture, "content/container/tags/?exclude_fields=vuln_report,pulp_labels").await;
+    let expected = "pulp_href prn pulp_created pulp_last_updated name tagged_manifest";
+    assert_eq!(keys(&some["results"][0]), expected);
+}
