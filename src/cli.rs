@@ -79,6 +79,11 @@ pub struct MirrorArgs {
     /// It can be given in the variable ENTREPOT_UPSTREAM_PASSWORD instead.
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
+    /// Let only those pull who log in
+    ///
+    /// It holds for a distribution that this makes; one that is there stays as it is.
+    #[arg(long)]
+    pub private: bool,
     /// Accept any certificate of the upstream registry
     #[arg(long)]
     pub insecure_tls: bool,

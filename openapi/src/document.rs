@@ -138,21 +138,28 @@ fn filter_parameter(filter: &FilterSpec) -> Value {
             parameter["explode"] = false.into();
             parameter
         }
-        Meaning::Texts | Meaning::Ids | Meaning::Hrefs(_) | Meaning::Resources => {
-            csv(&filter.name, &text, &description)
-        }
+        Meaning::Texts
+        | Meaning::Ids
+        | Meaning::Hrefs(_)
+        | Meaning::Resources
+        | Meaning::Versions
+        | Meaning::TwoVersions
+        | Meaning::Contents => csv(&filter.name, &text, &description),
         Meaning::Choices(words) => csv(&filter.name, &json!({"type": "string", "enum": words}), &description),
         Meaning::IntRange => csv(&filter.name, &number, &description),
         Meaning::TimeRange => csv(&filter.name, &moment, &description),
-        Meaning::Int => plain(&filter.name, &number, &description),
+        Meaning::Int | Meaning::Minutes => plain(&filter.name, &number, &description),
         Meaning::Bool => plain(&filter.name, &json!({"type": "boolean"}), &description),
         Meaning::Time => plain(&filter.name, &moment, &description),
         Meaning::Choice(words) => {
             plain(&filter.name, &json!({"type": "string", "enum": words}), &description)
         }
-        Meaning::Text | Meaning::Href(_) | Meaning::Version | Meaning::Labels | Meaning::Resource => {
-            plain(&filter.name, &text, &description)
-        }
+        Meaning::Text
+        | Meaning::Href(_)
+        | Meaning::Version
+        | Meaning::Content
+        | Meaning::Labels
+        | Meaning::Resource => plain(&filter.name, &text, &description),
     }
 }
 

@@ -27,8 +27,18 @@ pub enum Value {
     Href(Kind),
     /// Paths or resource names, separated by commas.
     Hrefs(Kind),
-    /// The path of a repository version.
+    /// The path or resource name of a repository version, or of a repository, whose latest version is meant.
     Version,
+    /// Two of them, separated by a comma.
+    TwoVersions,
+    /// Paths or resource names of repository versions, separated by commas.
+    Versions,
+    /// The path or resource name of a blob, manifest or tag.
+    Content,
+    /// Several of them, separated by commas.
+    Contents,
+    /// Minutes up to now; less than none means the time for which nothing unused is deleted.
+    Minutes,
     /// Terms on labels, as Pulp writes them.
     Labels,
     /// One of a few words.
@@ -126,6 +136,22 @@ impl ListSpec {
         self.with("repository_version", "repository_version", Op::VersionPresent, Value::Version)
             .with("repository_version_added", "repository_version", Op::VersionAdded, Value::Version)
             .with("repository_version_removed", "repository_version", Op::VersionRemoved, Value::Version)
+            .with("added_between", "repository_version", Op::AddedBetween, Value::TwoVersions)
+            .with("removed_between", "repository_version", Op::RemovedBetween, Value::TwoVersions)
+            .with("orphaned_for", "repository_version", Op::OrphanedSince, Value::Minutes)
+    }
+
+    /// Only lists of all types filter by type.
+    fn with_type(self) -> Self {
+        if self.operation_id.contains("_container_") {
+            return self;
+        }
+        self.with("pulp_type", "pulp_type", Op::Eq, Value::Text).with(
+            "pulp_type__in",
+            "pulp_type",
+            Op::In,
+            Value::Texts,
+        )
     }
 }
 
@@ -139,6 +165,12 @@ pub fn repositories(operation_id: &'static str) -> ListSpec {
         .with_comparisons("retain_repo_versions", Value::Int, Value::IntRange)
         .with("retain_repo_versions__ne", "retain_repo_versions", Op::Ne, Value::Int)
         .with("retain_repo_versions__isnull", "retain_repo_versions", Op::IsNull, Value::Bool)
+        .with_comparisons("retain_checkpoints", Value::Int, Value::IntRange)
+        .with("retain_checkpoints__ne", "retain_checkpoints", Op::Ne, Value::Int)
+        .with("retain_checkpoints__isnull", "retain_checkpoints", Op::IsNull, Value::Bool)
+        .with("with_content", "content", Op::HasHeld, Value::Content)
+        .with("latest_with_content", "content", Op::Holds, Value::Content)
+        .with_type()
 }
 
 /// `remotes_container_container_list`, and the list of all remotes.
@@ -148,11 +180,12 @@ pub fn remotes(operation_id: &'static str) -> ListSpec {
         .with_ids(Kind::Remote)
         .with_labels()
         .with_time("pulp_last_updated")
+        .with_type()
 }
 
 /// `distributions_container_container_list`, and the list of all distributions.
 pub fn distributions(operation_id: &'static str) -> ListSpec {
-    ListSpec::new(
+    let spec = ListSpec::new(
         operation_id,
         &["pulp_id", "pulp_created", "pulp_last_updated", "name", "base_path", "hidden"],
     )
@@ -165,6 +198,14 @@ pub fn distributions(operation_id: &'static str) -> ListSpec {
     .with_labels()
     .with("repository", "repository", Op::Eq, Value::Href(Kind::Repository))
     .with("repository__in", "repository", Op::In, Value::Hrefs(Kind::Repository))
+    .with("with_content", "content", Op::Holds, Value::Content)
+    .with("checkpoint", "checkpoint", Op::Eq, Value::Bool)
+    .with_type();
+    if operation_id.contains("_container_") {
+        spec.with("namespace__name", "namespace", Op::Eq, Value::Text)
+    } else {
+        spec
+    }
 }
 
 /// `repositories_container_container_versions_list`
@@ -175,6 +216,10 @@ pub fn versions() -> ListSpec {
     )
     .with_comparisons("number", Value::Int, Value::IntRange)
     .with_time("pulp_created")
+    .with("pulp_href__in", "name", Op::In, Value::Versions)
+    .with("prn__in", "name", Op::In, Value::Versions)
+    .with("content", "content", Op::Holds, Value::Content)
+    .with("content__in", "content", Op::Holds, Value::Contents)
 }
 
 /// `content_container_blobs_list`
@@ -293,6 +338,8 @@ pub fn workers() -> ListSpec {
     ListSpec::new("workers_list", &["pulp_id", "pulp_created", "pulp_last_updated", "name", "last_heartbeat"])
         .with_text("name", "name")
         .with_time("last_heartbeat")
+        .with("online", "online", Op::Eq, Value::Bool)
+        .with("missing", "missing", Op::Eq, Value::Bool)
         .with_ids(Kind::Worker)
 }
 

@@ -9,6 +9,8 @@ use crate::task::ResourceKind;
 /// Where the management API lives.
 pub const API_ROOT: &str = "/pulp/api/v3/";
 
+const VERSION_PRN: &str = "prn:core.repositoryversion:";
+
 /// What can be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -142,15 +144,50 @@ pub fn version_href(repository: Uuid, number: i64) -> String {
 
 /// The resource name of a repository's version.
 pub fn version_prn(id: Uuid) -> String {
-    format!("prn:core.repositoryversion:{id}")
+    format!("{VERSION_PRN}{id}")
 }
 
-/// Reads the path of a version: the repository's id and the number.
-pub fn parse_version(text: &str) -> Option<(Uuid, i64)> {
-    let rest = path_of(text)?.strip_prefix(Kind::Repository.collection())?;
-    let (repository, rest) = rest.split_once("/versions/")?;
-    let number: i64 = rest.trim_end_matches('/').parse().ok()?;
-    Some((Uuid::try_parse(repository).ok()?, number)).filter(|_| number >= 0)
+/// How a request names a version of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionName {
+    /// By its path.
+    Number {
+        /// The repository's id.
+        repository: Uuid,
+        /// The version's number.
+        number: i64,
+    },
+    /// By its resource name.
+    Id(Uuid),
+    /// By its repository: the latest version is meant.
+    Latest(Uuid),
+}
+
+impl VersionName {
+    /// Reads a path or a resource name, of a version or of a repository.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(id) = text.strip_prefix(VERSION_PRN) {
+            return Uuid::try_parse(id).ok().map(Self::Id);
+        }
+        if let Some(repository) = Kind::Repository.parse(text) {
+            return Some(Self::Latest(repository));
+        }
+        let rest = path_of(text)?.strip_prefix(Kind::Repository.collection())?;
+        let (repository, rest) = rest.split_once("/versions/")?;
+        let number: i64 = rest.trim_end_matches('/').parse().ok()?;
+        let repository = Uuid::try_parse(repository).ok()?;
+        (number >= 0).then_some(Self::Number { repository, number })
+    }
+}
+
+impl std::fmt::Display for VersionName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&match self {
+            Self::Number { repository, number } => version_href(*repository, *number),
+            Self::Id(id) => version_prn(*id),
+            Self::Latest(repository) => Kind::Repository.href(*repository),
+        })
+    }
 }
 
 /// What follows [`API_ROOT`] in a path or in a URL.
@@ -181,7 +218,12 @@ mod tests {
                 assert_eq!(other.parse(&kind.prn(id)), None);
             }
         }
-        assert_eq!(parse_version(&version_href(id, 12)), Some((id, 12)));
+        for name in
+            [VersionName::Number { repository: id, number: 12 }, VersionName::Id(id), VersionName::Latest(id)]
+        {
+            assert_eq!(VersionName::parse(&name.to_string()), Some(name));
+        }
+        assert_eq!(VersionName::parse(&Kind::Repository.prn(id)), Some(VersionName::Latest(id)));
         for bad in [
             "",
             "/",
@@ -194,6 +236,12 @@ mod tests {
         ] {
             assert_eq!(Kind::Task.parse(bad), None, "{bad}");
         }
-        assert_eq!(parse_version(&format!("{}versions/-1/", Kind::Repository.href(id))), None);
+        for bad in [
+            format!("{}versions/-1/", Kind::Repository.href(id)),
+            Kind::Remote.href(id),
+            "prn:core.repositoryversion:1".to_owned(),
+        ] {
+            assert_eq!(VersionName::parse(&bad), None, "{bad}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::Timestamp;
+use crate::href::VersionName;
 
 /// A condition over the rows of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +68,16 @@ pub enum Op {
     VersionAdded,
     /// Content that a version removed.
     VersionRemoved,
+    /// Content of the second of two versions that the first has not.
+    AddedBetween,
+    /// Content of the first of two versions that the second has not.
+    RemovedBetween,
+    /// Content that no version has, older than a moment.
+    OrphanedSince,
+    /// Content that something has now.
+    Holds,
+    /// Content that any version of something has.
+    HasHeld,
 }
 
 /// What a field is compared to.
@@ -90,13 +101,8 @@ pub enum FilterValue {
     Id(Uuid),
     /// Several ids.
     Ids(Vec<Uuid>),
-    /// A version of a repository.
-    Version {
-        /// The repository's id.
-        repository: Uuid,
-        /// The version's number.
-        number: i64,
-    },
+    /// Versions of repositories.
+    Versions(Vec<VersionName>),
     /// Terms on labels.
     Labels(Vec<LabelTerm>),
 }

@@ -1,6 +1,7 @@
 //! Which tags a remote takes: `includes` and `excludes` with the wildcards `*` and `?`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::{Digest, NameError, Reference, Tag};
 
@@ -73,6 +74,35 @@ impl TagFilter {
 
     fn excludes(&self, tag: &Tag) -> bool {
         self.excludes.iter().any(|pattern| pattern.matches(tag))
+    }
+}
+
+/// The patterns, for error texts: not more than people read.
+impl fmt::Display for TagFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 10;
+        let list = |patterns: &[Pattern]| {
+            let mut names: Vec<_> = patterns.iter().take(MOST).map(ToString::to_string).collect();
+            let more = patterns.len().saturating_sub(MOST);
+            if more > 0 {
+                names.push(format!("and {more} more"));
+            }
+            names.join(", ")
+        };
+        match &self.patterns {
+            None => f.write_str("all tags")?,
+            Some(patterns) => f.write_str(&list(patterns))?,
+        }
+        if self.excludes.is_empty() { Ok(()) } else { write!(f, " without {}", list(&self.excludes)) }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(tag) => tag.fmt(f),
+            Self::Wildcard(text) => f.write_str(text),
+        }
     }
 }
 
@@ -176,6 +206,15 @@ mod tests {
         for bad in ["", " ", "a/b", "a b*", "sha256:xyz", &"*".repeat(129)] {
             assert!(TagFilter::new(&[bad.to_owned()], &[]).is_err(), "{bad} was accepted");
         }
+    }
+
+    #[test]
+    fn filters_are_told_in_words() {
+        assert_eq!(filter(&[], &[]).to_string(), "all tags");
+        assert_eq!(filter(&["3.*", "b"], &["*-rc?"]).to_string(), "3.*, b without *-rc?");
+        let many: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        let text = TagFilter::new(&many, &[]).unwrap().to_string();
+        assert_eq!(text, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 2 more");
     }
 
     #[test]

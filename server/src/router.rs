@@ -1,11 +1,12 @@
 //! Every route of the server, in one function.
 
 use poem::endpoint::make;
+use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, get};
 
 use crate::limits::LimitBody;
-use crate::telemetry::Traced;
-use crate::v2::V2;
+use crate::telemetry::{CorrelationId, Traced};
+use crate::v2::{V2, V2Error};
 use crate::{AppState, api, health, token, ui};
 
 /// The whole application.
@@ -60,7 +61,16 @@ impl Endpoint for App {
         if path == "/v2" || path.starts_with("/v2/") {
             self.v2.call(request).await
         } else {
-            Ok(self.rest.get_response(request).await)
+            let cid = CorrelationId::of_request(&request);
+            Ok(match self.rest.call(request).await {
+                Ok(response) => response,
+                // What clients send here by mistake was meant for the registry; they read its errors.
+                Err(error) if error.is::<NotFoundError>() => V2Error::NoSuchEndpoint.into_response(&cid),
+                Err(error) if error.is::<MethodNotAllowedError>() => {
+                    V2Error::MethodNotAllowed("GET, HEAD").into_response(&cid)
+                }
+                Err(error) => error.into_response(),
+            })
         }
     }
 }

@@ -36,17 +36,32 @@ pub(super) async fn follow(
             () = tokio::time::sleep(PERIOD) => {}
         }
         let state = catalog.find_task(task).await?.ok_or(StorageError::NotFound { kind: "Task" })?;
+        if has_no_contact(&state) {
+            display.clear();
+            cancel(catalog, task).await?;
+            return Err(failed(request, &state));
+        }
         display.show(&state);
     };
     display.finish(&ended);
     match ended.state {
         TaskState::Completed => Ok(ended),
         TaskState::Canceled => Err(Error::Canceled),
-        _ => Err(Error::SyncFailed {
-            image: request.upstream.to_string(),
-            reason: ended.error.map(|error| error.description).unwrap_or_default(),
-        }),
+        _ => Err(failed(request, &ended)),
     }
+}
+
+/// Whether the very first attempt could not even connect. The worker would try again, which is right for syncs that
+/// nobody watches; who has just typed the name of a host wants to know at once.
+fn has_no_contact(task: &Task) -> bool {
+    task.state == TaskState::Waiting
+        && task.failures == 1
+        && task.error.as_ref().is_some_and(|error| error.code == worker::UNREACHABLE)
+}
+
+fn failed(request: &MirrorRequest, task: &Task) -> Error {
+    let reason = task.error.as_ref().map(|error| error.description.clone()).unwrap_or_default();
+    Error::SyncFailed { image: request.upstream.to_string(), reason }
 }
 
 async fn cancel(catalog: &Catalog, task: Uuid) -> Result<(), Error> {

@@ -45,6 +45,7 @@ pub(super) async fn prepare(catalog: &Catalog, request: &MirrorRequest) -> Resul
     let was_there = (held.repository.is_some(), held.remote.is_some());
     let remote = write_remote(&tx, request, held.remote).await?;
     let repository = write_repository(&tx, request, held.repository, remote.id).await?;
+    warn_of_publicity(request, held.distribution.as_ref());
     if held.distribution.is_none() {
         let id = Uuid::now_v7();
         let created = tx.create_distribution(id, distribution(request, repository)).await;
@@ -78,6 +79,24 @@ impl Prepared {
             tx.delete_resource(kind, id).await?;
         }
         Ok(tx.commit().await?)
+    }
+}
+
+/// What needs credentials upstream was hardly meant for everybody.
+fn warn_of_publicity(request: &MirrorRequest, held: Option<&Distribution>) {
+    let is_private = held.map_or(request.private, |distribution| distribution.private);
+    if request.credentials.is_some() && !is_private {
+        let remedy = if held.is_some() {
+            "make its distribution private by the API"
+        } else {
+            "with --private only those who log in can"
+        };
+        eprintln!("{}: everybody who reaches this service can pull it; {remedy}", request.name);
+    } else if request.private && !is_private {
+        eprintln!(
+            "{}: its distribution is there already and stays public, in spite of --private",
+            request.name
+        );
     }
 }
 
@@ -207,7 +226,7 @@ fn distribution(request: &MirrorRequest, repository: Uuid) -> NewDistribution {
         labels: storage::Labels::new(),
         repository: Some(repository),
         version: None,
-        private: false,
+        private: request.private,
         description: None,
         hidden: false,
     }

@@ -31,6 +31,7 @@ impl std::fmt::Display for Upstream {
 
 /// What is to be mirrored, and how.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct MirrorRequest {
     /// Where from.
     pub upstream: Upstream,
@@ -46,6 +47,8 @@ pub struct MirrorRequest {
     pub mirror: bool,
     /// The name and password at the upstream; `None` leaves what an existing remote has.
     pub credentials: Option<(String, Option<String>)>,
+    /// Whether pulling from a distribution that is made needs a login.
+    pub private: bool,
     /// Whether the upstream's certificate is checked.
     pub tls_validation: bool,
     /// Whether an existing mirror of something else may be turned to this upstream.
@@ -63,6 +66,7 @@ impl MirrorRequest {
             reference: None,
             mirror: false,
             credentials: None,
+            private: false,
             tls_validation: true,
             replace_upstream: false,
         }
@@ -85,6 +89,7 @@ impl MirrorRequest {
             reference,
             mirror: args.mirror,
             credentials: args.username.map(|username| (username, password)),
+            private: args.private,
             tls_validation: !args.insecure_tls,
             ..Self::everything(upstream)
         })

@@ -74,8 +74,8 @@ impl<'a> Layers<'a> {
             layers.file = Some((path.clone(), parse(&path, &text)?));
             return Ok(layers);
         }
-        let data_dir = layers.find(&keys::DATA_DIR)?;
-        let data_dir = data_dir.map_or_else(|| super::DEFAULT_DATA_DIR.to_owned(), |(text, _)| text);
+        let (data_dir, from) =
+            layers.find(&keys::DATA_DIR)?.unwrap_or((super::DEFAULT_DATA_DIR.to_owned(), Source::Default));
         let path = Path::new(&data_dir).join(DEFAULT_FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
@@ -86,7 +86,11 @@ impl<'a> Layers<'a> {
                 layers.file = Some((path, table));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(SettingsError::Unreadable { path, from: Source::Default, source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                return Err(refuse(&keys::DATA_DIR, from, &format!("\"{}\"", data_dir.escape_debug())));
+            }
+            // Nobody named the file: it was looked for because of the data folder.
+            Err(source) => return Err(SettingsError::Unreadable { path, from, source }),
         }
         Ok(layers)
     }

@@ -15,6 +15,8 @@ fn a_wrong_setting_stops_the_start_with_its_name() {
         ("serve --worker-concurrency 0", none, "worker_concurrency"),
         ("serve --public-url ftp://x", none, "public_url"),
         ("serve --log-format yaml", none, "log_format"),
+        ("serve --data-dir /etc/passwd", none, "data_dir"),
+        ("mirror a/b --data-dir /etc/passwd/x", none, "data_dir"),
     ] {
         let (ok, stdout, stderr) = entrepot(&folder, line, environment);
         assert!(!ok && stdout.is_empty(), "{line}: {stdout}");

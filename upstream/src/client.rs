@@ -10,9 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::auth::Auth;
+use crate::contacts::Contacts;
 use crate::exchange::{Answer, Request};
 use crate::limits::{DOWNLOAD_CONCURRENCY, MAX_RETRIES};
 use crate::pace::Pace;
+use crate::proxy::Proxy;
 use crate::retry::{Retries, RetryPolicy};
 use crate::{Limits, UpstreamConfig, UpstreamError, transport};
 
@@ -31,6 +33,9 @@ pub(crate) struct Inner {
     /// The user's own headers.
     pub(crate) headers: HeaderMap,
     pub(crate) auth: Auth,
+    pub(crate) contacts: Contacts,
+    /// The proxy that the settings name.
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) pace: Pace,
     pub(crate) requests: AtomicU64,
     pub(crate) retry_policy: RetryPolicy,
@@ -60,6 +65,8 @@ impl Client {
             connections: transport::connections(&config, &limits)?,
             headers: transport::custom_headers(&config)?,
             auth: Auth::default(),
+            contacts: Contacts::default(),
+            proxy: Proxy::of(&config),
             pace: Pace::new(config.rate_limit),
             requests: AtomicU64::new(0),
             retry_policy: RetryPolicy::new(config.max_retries.unwrap_or(MAX_RETRIES), &limits),

@@ -176,6 +176,31 @@ pub enum UpstreamError {
         url: SafeUrl,
         /// The cause.
         source: reqwest::Error,
+        /// Whether the host has never answered this client: then a wrong name or port is more likely than a
+        /// passing failure.
+        is_first_contact: bool,
+    },
+    /// No connection could be made, because of the proxy that is set.
+    #[error("cannot connect to {url} through the proxy {proxy}: {reason}")]
+    Proxy {
+        /// Where to.
+        url: SafeUrl,
+        /// The proxy, without credentials.
+        proxy: SafeUrl,
+        /// What is known of the cause.
+        reason: String,
+        /// Whether the host has never answered this client.
+        is_first_contact: bool,
+    },
+    /// The proxy that is set wants other credentials.
+    #[error("the proxy {proxy} refused access to {url} (407): {reason}")]
+    ProxyUnauthorized {
+        /// Where to.
+        url: SafeUrl,
+        /// The proxy, without credentials.
+        proxy: SafeUrl,
+        /// What is known of the cause.
+        reason: &'static str,
     },
     /// The TLS handshake failed.
     #[error("cannot connect to {url} securely: {}", root(.source))]
@@ -268,6 +293,7 @@ impl UpstreamError {
             | Self::TooSlow { .. }
             | Self::Truncated { .. }
             | Self::Connect { .. }
+            | Self::Proxy { .. }
             | Self::Broken { .. }
             | Self::Timeout { .. } => true,
             _ => false,
@@ -277,6 +303,14 @@ impl UpstreamError {
     /// Whether trying again at once is worth it. An upstream that drips would only take as long again.
     pub(crate) fn is_worth_retrying(&self) -> bool {
         self.is_transient() && !matches!(self, Self::TooSlow { .. })
+    }
+
+    /// Whether no connection could be made to a host that has never answered this client.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { is_first_contact: true, .. } | Self::Proxy { is_first_contact: true, .. }
+        )
     }
 
     /// How long the upstream asks to wait.

@@ -129,29 +129,39 @@ impl Inner {
         let limit = request.total.map_or(patience, |total| total.min(patience));
         let sent = self.connections.request(request.method.clone(), url.clone()).headers(headers).send();
         match timeout(limit, sent).await {
-            Ok(Ok(response)) => Ok(Answer {
-                response,
-                url: self.shown(url),
-                is_from_origin,
-                started,
-                total: request.total,
-                read: self.read_timeout,
-                received_bytes: 0,
-            }),
-            Ok(Err(error)) => Err(self.classify(self.shown(url), error)),
+            Ok(Ok(response)) => {
+                if let Some(proxy) = &self.proxy
+                    && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                {
+                    return Err(proxy.refusal(self.shown(url)));
+                }
+                self.contacts.note(url);
+                Ok(Answer {
+                    response,
+                    url: self.shown(url),
+                    is_from_origin,
+                    started,
+                    total: request.total,
+                    read: self.read_timeout,
+                    received_bytes: 0,
+                })
+            }
+            Ok(Err(error)) => Err(self.classify(url, error)),
             Err(_) => Err(UpstreamError::Timeout { url: self.shown(url), waiting: Waiting::Answer, limit }),
         }
     }
 
-    fn classify(&self, url: SafeUrl, error: reqwest::Error) -> UpstreamError {
-        let source = error.without_url();
+    fn classify(&self, asked: &Url, error: reqwest::Error) -> UpstreamError {
+        let (url, source) = (self.shown(asked), error.without_url());
         if has_io_error(&source, std::io::ErrorKind::InvalidData) {
             // That is how rustls' own errors arrive, from the handshake or as an alert right after it.
             UpstreamError::Tls { url, source }
+        } else if let Some(proxy) = self.proxy.as_ref().filter(|_| source.is_connect()) {
+            proxy.failure(url, &source, !self.contacts.have(asked))
         } else if source.is_connect() && source.is_timeout() {
             UpstreamError::Timeout { url, waiting: Waiting::Connect, limit: self.connect_timeout }
         } else if source.is_connect() {
-            UpstreamError::Connect { url, source }
+            UpstreamError::Connect { url, source, is_first_contact: !self.contacts.have(asked) }
         } else {
             UpstreamError::Broken { url, source }
         }

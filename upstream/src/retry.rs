@@ -6,6 +6,10 @@ use registry::Timestamp;
 
 use crate::{Limits, UpstreamError};
 
+/// How often a host that has never answered is tried again. A refused connection or an unknown name is rarely a passing
+/// failure then, and people wait for the word.
+const RETRIES_BEFORE_CONTACT: u32 = 1;
+
 /// How often to try again and how long to wait before.
 #[derive(Debug, Clone)]
 pub(crate) struct RetryPolicy {
@@ -59,7 +63,12 @@ impl Retries {
 
     /// Waits until the work may be tried again, or gives the error back when it may not.
     pub(crate) async fn wait_after(&mut self, error: UpstreamError) -> Result<(), UpstreamError> {
-        if !error.is_worth_retrying() || self.failures >= self.policy.max_retries {
+        let most = if error.is_unreachable() {
+            self.policy.max_retries.min(RETRIES_BEFORE_CONTACT)
+        } else {
+            self.policy.max_retries
+        };
+        if !error.is_worth_retrying() || self.failures >= most {
             return Err(error);
         }
         self.failures += 1;

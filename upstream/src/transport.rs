@@ -111,7 +111,7 @@ pub(crate) fn connections(
     })
 }
 
-fn certificates(field: &'static str, pem: &str) -> Result<Vec<Certificate>, UpstreamError> {
+pub(crate) fn certificates(field: &'static str, pem: &str) -> Result<Vec<Certificate>, UpstreamError> {
     match Certificate::from_pem_bundle(pem.as_bytes()) {
         Ok(found) if found.is_empty() => Err(setting(field, "it holds no PEM certificate")),
         Ok(found) => Ok(found),

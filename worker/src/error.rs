@@ -8,6 +8,9 @@ use storage::StorageError;
 use thiserror::Error;
 use upstream::UpstreamError;
 
+/// The code of a failure to connect to a host that had not answered before: a mistyped name, most likely.
+pub const UNREACHABLE: &str = "upstream.unreachable";
+
 /// Why a worker could not start or had to end.
 #[derive(Debug, Error)]
 pub enum WorkerError {
@@ -69,6 +72,21 @@ pub enum JobError {
         /// The first of the tags.
         tags: String,
     },
+    /// An exact mirror would lose all its tags.
+    #[error(
+        "{url} lists {listed} tags, of which the remote takes none ({filter}): an exact mirror would remove all {held} \
+         tags of the repository"
+    )]
+    WouldEmpty {
+        /// The repository.
+        url: String,
+        /// What the remote takes.
+        filter: String,
+        /// How many tags there are upstream.
+        listed: usize,
+        /// How many tags the repository has.
+        held: usize,
+    },
     /// A field of the remote cannot be used.
     #[error("the remote's {field} cannot be used: {reason}")]
     Remote {
@@ -123,7 +141,7 @@ impl JobError {
             Self::Manifest { .. } => "manifest.invalid",
             Self::TooDeep { .. } => "manifest.too_deep",
             Self::BlobSize { .. } => "manifest.blob_size",
-            Self::NothingFound { .. } => "upstream.not_found",
+            Self::NothingFound { .. } | Self::WouldEmpty { .. } => "upstream.not_found",
             Self::Remote { .. } | Self::Filter(_) => "remote.setting",
             Self::LaterRelease => "worker.release",
             Self::Panicked => "internal",
@@ -152,7 +170,9 @@ fn upstream_code(error: &UpstreamError) -> &'static str {
         UpstreamError::Truncated { .. } => "upstream.truncated",
         UpstreamError::DigestMismatch { .. } => "upstream.digest_mismatch",
         UpstreamError::SizeMismatch { .. } => "upstream.size_mismatch",
+        error if error.is_unreachable() => UNREACHABLE,
         UpstreamError::Connect { .. } => "upstream.connect",
+        UpstreamError::Proxy { .. } | UpstreamError::ProxyUnauthorized { .. } => "upstream.proxy",
         UpstreamError::Tls { .. } | UpstreamError::InsecureRealm { .. } => "upstream.tls",
         UpstreamError::Broken { .. } => "upstream.broken",
         UpstreamError::Timeout { .. } => "upstream.timeout",

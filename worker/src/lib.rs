@@ -19,7 +19,7 @@ mod scheduler;
 mod stop;
 
 pub use config::WorkerConfig;
-pub use error::{JobError, WorkerError};
+pub use error::{JobError, UNREACHABLE, WorkerError};
 pub use jobs::codes;
 pub use runner::run;
 pub use scheduler::fire_schedules;

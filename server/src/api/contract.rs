@@ -1,36 +1,56 @@
 //! What every answer of this API keeps to, whoever made it: errors are JSON of the contract's shapes, and `fields` and
-//! `exclude_fields` choose what is shown.
+//! `exclude_fields` choose what is shown, and paths tell which methods they take.
 
 use poem::error::{MethodNotAllowedError, NotFoundError};
-use poem::http::StatusCode;
+use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Body, Endpoint, Error, IntoResponse, Request, Response, Result};
 use poem_openapi::error::AuthorizationError;
 use serde_json::{Map, Value, json};
 
+use super::allow::Allowed;
 use super::error::ApiError;
 use crate::telemetry::CorrelationId;
 
 /// Wraps the routes of the API.
-pub(crate) struct Contract<E>(pub(crate) E);
+pub(crate) struct Contract<E> {
+    pub(crate) inner: E,
+    pub(crate) allowed: Allowed,
+}
 
 impl<E: Endpoint> Endpoint for Contract<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
         let method = request.method().clone();
+        let methods = self.allowed.find(request.uri().path());
+        if method == Method::OPTIONS
+            && let Some(methods) = methods
+        {
+            return Ok(with_allow(StatusCode::NO_CONTENT.into_response(), Some(methods)));
+        }
         let has_credentials = request.header("authorization").is_some();
         let cid = CorrelationId::of_request(&request);
         let wanted = Wanted::of(request.uri().query().unwrap_or_default());
-        let response = match self.0.call(request).await {
+        let response = match self.inner.call(request).await {
             Ok(answer) => answer.into_response(),
             Err(error) => contract_error(error, method.as_str(), has_credentials, &cid),
         };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            return Ok(with_allow(response, methods));
+        }
         if wanted.is_everything() || !response.is_success() {
             Ok(response)
         } else {
             prune(response, &wanted).await
         }
     }
+}
+
+fn with_allow(mut response: Response, methods: Option<&HeaderValue>) -> Response {
+    if let Some(methods) = methods {
+        response.headers_mut().insert(header::ALLOW, methods.clone());
+    }
+    response
 }
 
 fn contract_error(error: Error, method: &str, has_credentials: bool, cid: &CorrelationId) -> Response {

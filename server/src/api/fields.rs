@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use registry::Timestamp;
-use registry::href::Kind;
+use registry::href::{Kind, VersionName};
 use serde_json::{Map, Value, json};
 use storage::Labels;
 use uuid::Uuid;
@@ -137,11 +137,15 @@ impl Fields {
         self.take_nullable(name, read_text).map(|text| text.filter(|text| !text.is_empty()))
     }
 
-    /// Certificates or a key in PEM.
-    pub(crate) fn nullable_pem(&mut self, name: &str) -> Option<Option<String>> {
+    /// A text that `check` accepts, or null. What it refuses is noted with its words.
+    pub(crate) fn nullable_checked(
+        &mut self,
+        name: &str,
+        check: impl FnOnce(&str) -> Result<(), String>,
+    ) -> Option<Option<String>> {
         let text = self.nullable_text(name)?;
-        if text.as_ref().is_some_and(|text| !text.contains("-----BEGIN ")) {
-            self.refuse(name, "It must be PEM: text that begins with -----BEGIN.");
+        if let Some(Err(message)) = text.as_deref().map(check) {
+            self.refuse(name, message);
             return None;
         }
         Some(text)
@@ -244,10 +248,11 @@ impl Fields {
         })
     }
 
-    /// The repository and number in a version's path, or null.
-    pub(crate) fn nullable_version(&mut self, name: &str) -> Option<Option<(Uuid, i64)>> {
+    /// A version's path or resource name, or null.
+    pub(crate) fn nullable_version(&mut self, name: &str) -> Option<Option<VersionName>> {
         self.take_nullable(name, |value| {
-            registry::href::parse_version(&read_text(value)?)
+            VersionName::parse(&read_text(value)?)
+                .filter(|named| !matches!(named, VersionName::Latest(_)))
                 .ok_or_else(|| "Invalid hyperlink - No URL match.".to_owned())
         })
     }
@@ -315,7 +320,7 @@ mod tests {
         assert_eq!(body.boolean("flag"), None);
         assert_eq!(body.nullable_seconds("seconds"), None);
         assert_eq!(body.nullable_texts("texts"), None);
-        assert_eq!(body.nullable_pem("pem"), None);
+        assert_eq!(body.nullable_checked("pem", |text| Err(format!("{text} is no PEM"))), None);
         assert_eq!(body.nullable_href("href", Kind::Remote), None);
         assert_eq!(body.labels("labels"), None);
         assert_eq!(body.choice("choice", |_| None::<()>), None);
@@ -332,7 +337,7 @@ mod tests {
                 "flag": ["Must be a valid boolean."],
                 "seconds": ["Ensure this value is greater than or equal to 0.0."],
                 "texts": ["Expected a list of items."],
-                "pem": ["It must be PEM: text that begins with -----BEGIN."],
+                "pem": ["x is no PEM"],
                 "href": ["Invalid hyperlink - No URL match."],
                 "labels": ["Key 'a b' contains non-alphanumerics."],
                 "choice": ["\"z\" is not a valid choice."],

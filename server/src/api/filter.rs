@@ -3,7 +3,7 @@
 use openapi::filters::{FilterSpec, ListSpec, Value};
 use poem::{FromRequest, Request, RequestBody, Result};
 use registry::Timestamp;
-use registry::href::{API_ROOT, Kind, parse_version};
+use registry::href::{API_ROOT, Kind, VersionName};
 use serde_json::json;
 use storage::{Filter, FilterValue, ListQuery, Op, OrderBy};
 use uuid::Uuid;
@@ -17,6 +17,12 @@ use crate::telemetry::CorrelationId;
 const DEFAULT_LIMIT: u64 = 100;
 /// More ids or names than this in one filter are no honest request, and more than the database takes.
 const MAX_VALUES: usize = 1_000;
+/// How long Pulp keeps what nothing uses, unless told otherwise.
+const ORPHAN_PROTECTION_MINUTES: i64 = 24 * 60;
+/// Longer ago than anything.
+const MAX_MINUTES: i64 = 200 * 366 * 24 * 60;
+/// Unknown parameters that an answer names.
+const MAX_UNKNOWN: usize = 50;
 
 /// What a list request came with.
 pub(crate) struct ListRequest {
@@ -26,6 +32,8 @@ pub(crate) struct ListRequest {
     pub(crate) host: String,
     pub(crate) limit: u64,
     pub(crate) offset: u64,
+    /// The moment that relative times are counted from.
+    now: Timestamp,
     pub(crate) cid: CorrelationId,
 }
 
@@ -46,7 +54,8 @@ impl<'a> FromRequest<'a> for ListRequest {
             },
         };
         let (limit, offset) = (number("limit", DEFAULT_LIMIT)?, number("offset", 0)?);
-        Ok(Self { pairs, url, host, limit, offset, cid: CorrelationId::of_request(request) })
+        let now = state.catalog.now();
+        Ok(Self { pairs, url, host, limit, offset, now, cid: CorrelationId::of_request(request) })
     }
 }
 
@@ -62,7 +71,7 @@ impl ListRequest {
     /// Compiles the parameters. One that the list doesn't know is refused: ignoring it would show too much.
     pub(crate) fn query(&self, spec: &ListSpec) -> Result<ListQuery, ApiError> {
         let mut query = ListQuery { limit: self.limit, offset: self.offset, ..ListQuery::default() };
-        let mut filters = Vec::new();
+        let (mut filters, mut unknown) = (Vec::new(), Vec::new());
         let mut names: Vec<&str> = self.pairs.iter().map(|(key, _)| key.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -74,18 +83,21 @@ impl ListRequest {
                 "limit" | "offset" | "fields" | "exclude_fields" => {}
                 "ordering" => query.order = ordering(spec, &values.join(","))?,
                 "q" => filters.push(
-                    q::parse(spec, &values.join(" AND ")).map_err(|message| ApiError::field("q", message))?,
+                    q::parse(spec, &values.join(" AND "), self.now)
+                        .map_err(|message| ApiError::field("q", message))?,
                 ),
-                _ => {
-                    let known = spec.filters.iter().find(|filter| filter.name == name);
-                    let known = known.ok_or_else(|| {
-                        ApiError::bad_request(json!({"errors": [format!("Invalid Filter: '{name}'")]}))
-                    })?;
-                    filters.push(
-                        read(known, &values.join(",")).map_err(|message| ApiError::field(name, message))?,
-                    );
-                }
+                _ => match spec.filters.iter().find(|filter| filter.name == name) {
+                    Some(known) => filters.push(
+                        read(known, &values.join(","), self.now)
+                            .map_err(|message| ApiError::field(name, message))?,
+                    ),
+                    None => unknown.push(format!("Invalid Filter: '{name}'")),
+                },
             }
+        }
+        if !unknown.is_empty() {
+            unknown.truncate(MAX_UNKNOWN);
+            return Err(ApiError::bad_request(json!({ "errors": unknown })));
         }
         query.filter = (!filters.is_empty()).then_some(Filter::All(filters));
         Ok(query)
@@ -107,7 +119,7 @@ fn ordering(spec: &ListSpec, text: &str) -> Result<Vec<OrderBy>, ApiError> {
 }
 
 /// Reads the value of one filter; the error says what would be right.
-pub(super) fn read(spec: &FilterSpec, text: &str) -> Result<Filter, String> {
+pub(super) fn read(spec: &FilterSpec, text: &str, now: Timestamp) -> Result<Filter, String> {
     if text.contains('\0') {
         return Err("Null characters are not allowed.".to_owned());
     }
@@ -134,10 +146,12 @@ pub(super) fn read(spec: &FilterSpec, text: &str) -> Result<Filter, String> {
         Value::Hrefs(kind) => {
             FilterValue::Ids(split(text)?.map(|text| href(kind, text)).collect::<Result<_, _>>()?)
         }
-        Value::Version => {
-            let (repository, number) = parse_version(text).ok_or_else(|| format!("URI not valid: {text}"))?;
-            FilterValue::Version { repository, number }
-        }
+        Value::Version => FilterValue::Versions(vec![version(text)?]),
+        Value::TwoVersions => FilterValue::Versions(two(text, version)?),
+        Value::Versions => FilterValue::Versions(split(text)?.map(one_version).collect::<Result<_, _>>()?),
+        Value::Content => FilterValue::Id(content(text)?),
+        Value::Contents => FilterValue::Ids(split(text)?.map(content).collect::<Result<_, _>>()?),
+        Value::Minutes => FilterValue::Time(minutes_before(now, int(text)?)),
         Value::Labels => FilterValue::Labels(label_select::parse(text)?),
         Value::Choice(words) => FilterValue::Text(choice(words, text)?.to_owned()),
         Value::Choices(words) => FilterValue::Texts(
@@ -193,6 +207,26 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "Enter a valid date/time.".to_owned())
 }
 
+/// A version, or a repository, whose latest version is meant.
+fn version(text: &str) -> Result<VersionName, String> {
+    VersionName::parse(text.trim()).ok_or_else(|| format!("URI not valid: {text}"))
+}
+
+fn one_version(text: &str) -> Result<VersionName, String> {
+    let named = version(text)?;
+    if matches!(named, VersionName::Latest(_)) { Err(format!("URI not valid: {text}")) } else { Ok(named) }
+}
+
+fn content(text: &str) -> Result<Uuid, String> {
+    let kinds = [Kind::Blob, Kind::Manifest, Kind::Tag];
+    kinds.iter().find_map(|kind| kind.parse(text)).ok_or_else(|| format!("URI not valid: {text}"))
+}
+
+fn minutes_before(now: Timestamp, minutes: i64) -> Timestamp {
+    let minutes = if minutes < 0 { ORPHAN_PROTECTION_MINUTES } else { minutes.min(MAX_MINUTES) };
+    now.plus_seconds(-60 * minutes)
+}
+
 fn href(kind: Kind, text: &str) -> Result<Uuid, String> {
     kind.parse(text).ok_or_else(|| format!("URI not valid: {text}"))
 }
@@ -222,6 +256,7 @@ mod tests {
             host: "h".to_owned(),
             limit: 10,
             offset: 20,
+            now: Timestamp::from_micros(0),
             cid: CorrelationId(String::new()),
         }
     }
@@ -257,6 +292,8 @@ mod tests {
     #[tokio::test]
     async fn bad_parameters_are_named() {
         assert_eq!(error("foo=1").await, json!({"errors": ["Invalid Filter: 'foo'"]}));
+        let both = json!({"errors": ["Invalid Filter: 'bar'", "Invalid Filter: 'foo'"]});
+        assert_eq!(error("foo=1&name=a&bar=2&foo=3").await, both);
         assert_eq!(
             error("ordering=zz").await,
             json!({"ordering": ["Select a valid choice. zz is not one of the available choices."]})

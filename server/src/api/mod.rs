@@ -2,6 +2,7 @@
 //!
 //! A handler parses, authorises, does one transaction, responds. What long work it starts is a task.
 
+mod allow;
 mod auth;
 mod body;
 mod content;
@@ -110,10 +111,12 @@ fn service() -> OpenApiService<Operations, ()> {
 pub(crate) fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'static {
     let service = service();
     let documents = docs::Documents::of(&service);
+    let allowed = allow::Allowed::of(&service.spec(), &["/docs/", "/docs/api.json"]);
     let routes = Route::new()
         .at("/docs/api.json", docs::json(documents.clone()))
         .at("/docs", docs::page(documents))
         .nest("/", service);
     // poem-openapi's routes have no slash at their ends, all of Pulp's paths do.
-    contract::Contract(routes.data(state).with(NormalizePath::new(TrailingSlash::Trim)))
+    let inner = routes.data(state).with(NormalizePath::new(TrailingSlash::Trim));
+    contract::Contract { inner, allowed }
 }

@@ -2,6 +2,7 @@
 //! `name="a" OR (NOT state__in=["failed"] AND pulp_label_select="x=y")`.
 
 use openapi::filters::ListSpec;
+use registry::Timestamp;
 use storage::Filter;
 
 use super::filter::read;
@@ -12,13 +13,13 @@ const MAX_COMPLEXITY: usize = 8;
 const MAX_TOKENS: usize = 64;
 
 /// Reads an expression; the error says what is wrong with it.
-pub(super) fn parse(spec: &ListSpec, text: &str) -> Result<Filter, String> {
+pub(super) fn parse(spec: &ListSpec, text: &str, now: Timestamp) -> Result<Filter, String> {
     let tokens = tokens(text)?;
     let complexity = tokens.iter().filter(|token| !matches!(token, Token::Open | Token::Close)).count();
     if complexity > 2 * MAX_COMPLEXITY - 1 || tokens.len() > MAX_TOKENS {
         return Err(format!("Filter expression exceeds allowed complexity of {MAX_COMPLEXITY}."));
     }
-    let mut parser = Parser { spec, tokens: &tokens };
+    let mut parser = Parser { spec, tokens: &tokens, now };
     let filter = parser.any()?;
     if parser.tokens.is_empty() { Ok(filter) } else { Err(syntax(text)) }
 }
@@ -104,6 +105,7 @@ fn value_of(text: &str) -> Option<(String, &str)> {
 struct Parser<'a> {
     spec: &'a ListSpec,
     tokens: &'a [Token],
+    now: Timestamp,
 }
 
 impl Parser<'_> {
@@ -147,7 +149,7 @@ impl Parser<'_> {
             }
             Token::Term(name, value) => {
                 let known = self.spec.filters.iter().find(|filter| filter.name == *name);
-                read(known.ok_or_else(|| format!("Filter '{name}' does not exist."))?, value)
+                read(known.ok_or_else(|| format!("Filter '{name}' does not exist."))?, value, self.now)
             }
             other => Err(format!("Syntax error in expression: {other:?} is out of place.")),
         }
@@ -161,7 +163,7 @@ mod tests {
     use storage::{FilterValue, Op};
 
     fn parse(text: &str) -> Result<Filter, String> {
-        super::parse(&filters::repositories("x"), text)
+        super::parse(&filters::repositories("x"), text, Timestamp::from_micros(0))
     }
 
     fn name(op: Op, text: &str) -> Filter {

@@ -73,3 +73,90 @@ async fn lists_show_the_fields_and_parts_that_are_asked_for() {
     assert!(part["next"].as_str().unwrap().ends_with(&at(2)), "{part}");
     assert!(part["previous"].as_str().unwrap().ends_with(&at(0)), "{part}");
 }
+
+#[tokio::test]
+async fn paths_tell_which_methods_they_take() {
+    let fixture = Fixture::new().await;
+    for (path, expected) in [
+        ("repositories/container/container/", "GET, HEAD, OPTIONS, POST"),
+        ("remotes/container/container/0190/", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("status/", "GET, HEAD, OPTIONS"),
+        ("docs/api.json", "GET, HEAD, OPTIONS"),
+    ] {
+        for (method, status) in [("TRACE", 405), ("OPTIONS", 204)] {
+            let request = fixture.client.request(method.parse().unwrap(), format!("/pulp/api/v3/{path}"));
+            let answer = request.send().await.0;
+            assert_eq!(answer.status(), status, "{method} {path}");
+            assert_eq!(answer.header("allow"), Some(expected), "{method} {path}");
+            let body = answer.into_body().into_string().await.unwrap();
+            let refused = "{\"detail\":\"Method \\\"TRACE\\\" not allowed.\"}";
+            assert_eq!(body, if method == "TRACE" { refused } else { "" });
+        }
+    }
+    let nowhere = fixture.client.request("OPTIONS".parse().unwrap(), "/pulp/api/v3/nowhere/").send().await.0;
+    assert_eq!((nowhere.status(), nowhere.header("allow")), (StatusCode::NOT_FOUND, None));
+}
+
+#[tokio::test]
+async fn versions_and_content_are_named_by_paths_and_resource_names_alike() {
+    let fixture = Fixture::new().await;
+    fixture.serve("app", &PUBLIC_MIRROR, &["a"], b"layer").await;
+    let (_, list) = get(&fixture, "repositories/container/container/").await;
+    let repository = list["results"][0]["pulp_href"].as_str().unwrap().to_owned();
+    let prn = list["results"][0]["prn"].as_str().unwrap().to_owned();
+    let versions = format!("{}versions/", repository.trim_start_matches("/pulp/api/v3/"));
+    let (_, version) = get(&fixture, &format!("{versions}1/")).await;
+    let (version, version_prn) = (version["pulp_href"].as_str().unwrap(), version["prn"].as_str().unwrap());
+    for name in [version, version_prn, &repository, &prn] {
+        let (_, found) = get(&fixture, &format!("content/container/tags/?repository_version={name}")).await;
+        assert_eq!(found["count"], 1, "{name}");
+    }
+    let zero = format!("{repository}versions/0/");
+    let between = format!("content/container/tags/?added_between={zero},{version_prn}");
+    assert_eq!(get(&fixture, &between).await.1["count"], 1);
+    let (_, found) = get(&fixture, "content/container/tags/").await;
+    let tag = found["results"][0]["pulp_href"].as_str().unwrap();
+    for (path, count) in [
+        (format!("repositories/?with_content={tag}&pulp_type=container.container"), 1),
+        ("repositories/?pulp_type__in=container.container-push".to_owned(), 0),
+        (format!("repositories/container/container/?latest_with_content={tag}"), 1),
+        ("repositories/container/container/?retain_checkpoints__isnull=true".to_owned(), 1),
+        ("repositories/container/container/?retain_checkpoints__gt=1".to_owned(), 0),
+        (format!("distributions/?with_content={tag}&checkpoint=false"), 1),
+        ("distributions/container/container/?namespace__name=app".to_owned(), 1),
+        (format!("{versions}?content={tag}"), 1),
+        (format!("{versions}?content__in={tag},{}", tag.replace("tags", "blobs")), 1),
+        (format!("{versions}?prn__in={version_prn}"), 1),
+        (format!("{versions}?pulp_href__in={version},{zero}"), 2),
+        ("content/container/blobs/?orphaned_for=-1".to_owned(), 0),
+        ("content/container/blobs/?q=NOT%20orphaned_for=0".to_owned(), 2),
+        ("workers/?online=true&missing=false".to_owned(), 0),
+    ] {
+        let (status, found) = get(&fixture, &path).await;
+        assert_eq!((status, &found["count"]), (StatusCode::OK, &json!(count)), "{path} {found}");
+    }
+    let body = json!({"name": "fixed", "base_path": "fixed", "repository_version": version_prn}).to_string();
+    let path = "distributions/container/container/";
+    let (status, _) = ask(&fixture, "POST", path, "application/json", &body).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let absent = "prn:core.repositoryversion:01900000-0000-7000-8000-000000000000";
+    let body = json!({"name": "x", "base_path": "x", "repository_version": absent}).to_string();
+    let (status, refused) = ask(&fixture, "POST", path, "application/json", &body).await;
+    let message = json!({"repository_version": ["Invalid hyperlink - Object does not exist."]});
+    assert_eq!((status, refused), (StatusCode::BAD_REQUEST, message));
+}
+
+#[tokio::test]
+async fn fields_come_in_the_order_that_is_declared() {
+    let fixture = Fixture::new().await;
+    fixture.serve("app", &PUBLIC_MIRROR, &["a"], b"layer").await;
+    let keys = |object: &Value| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let (_, list) = get(&fixture, "repositories/container/container/").await;
+    assert_eq!(keys(&list), "count next previous results");
+    let all = "pulp_href prn pulp_created pulp_last_updated versions_href pulp_labels latest_version_href name \
+               description retain_repo_versions retain_checkpoints remote manifest_signing_service";
+    assert_eq!(keys(&list["results"][0]), all);
+    let (_, some) = get(&fixture, "content/container/tags/?exclude_fields=vuln_report,pulp_labels").await;
+    let expected = "pulp_href prn pulp_created pulp_last_updated name tagged_manifest";
+    assert_eq!(keys(&some["results"][0]), expected);
+}

@@ -1,4 +1,6 @@
 //! `GET /token/`: who are you, what do you want, here is a token for what you may.
+//!
+//! Clients that post (Docker's `OAuth2` form) get 405 from the router, after which they come back with GET.
 
 use poem::http::{HeaderValue, header};
 use poem::{Request, Response};

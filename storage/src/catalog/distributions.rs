@@ -1,7 +1,7 @@
 //! Distributions: the names that content is served under.
 
 use registry::{RepositoryName, Timestamp};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter,
@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::list::{self, Field};
 use super::repositories::must_be_free;
-use super::{Catalog, Tx, labels};
+use super::{Catalog, Tx, labels, membership};
 use crate::Labels;
 use crate::entity::distribution::{ActiveModel, Column, Entity, Model};
-use crate::entity::{repository, repository_version};
+use crate::entity::{repository, repository_content, repository_version};
 use crate::error::{Result, StorageError};
-use registry::query::{ListQuery, Page};
+use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// Names one version of one repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -184,9 +184,35 @@ fn field(name: &str) -> Option<Field> {
         "pulp_created" => Column::Created,
         "pulp_last_updated" => Column::Updated,
         "pulp_labels" => return Some(Field::Labels(Expr::col((Entity, Column::Labels)))),
+        "pulp_type" => return Some(list::only_type()),
+        "namespace" => return Some(Field::Special(is_below)),
+        "content" => return Some(Field::Special(serves)),
+        // There are none.
+        "checkpoint" => return Some(Field::Flag(|_| Expr::cust("1 = 0"))),
         _ => return None,
     };
     Some(Field::Plain(Expr::col((Entity, column))))
+}
+
+/// Whether the first part of the path is this.
+fn is_below(op: Op, value: &FilterValue) -> Option<Condition> {
+    let (Op::Eq, FilterValue::Text(namespace)) = (op, value) else { return None };
+    let path = || Expr::col((Entity, Column::BasePath));
+    let below = format!("{namespace}/");
+    let length = i32::try_from(below.chars().count()).unwrap_or(i32::MAX);
+    let beginning = Func::cust("substr").arg(path()).arg(1).arg(length);
+    Some(Condition::any().add(path().eq(namespace.as_str())).add(Expr::expr(beginning).eq(below)))
+}
+
+/// Whether the version that is served holds a piece of content.
+fn serves(op: Op, value: &FilterValue) -> Option<Condition> {
+    let (Op::Holds, FilterValue::Id(content)) = (op, value) else { return None };
+    let (fixed, removed) =
+        (Expr::col((Entity, Column::VersionNumber)), Expr::col(repository_content::Column::VersionRemoved));
+    let of_latest = Condition::all().add(fixed.clone().is_null()).add(removed.is_null());
+    let mut rows = membership::rows_of(Expr::col((Entity, Column::RepositoryId)), &[*content]);
+    rows.cond_where(Condition::any().add(of_latest).add(membership::present_in(&fixed)));
+    Some(Condition::all().add(Expr::exists(rows)))
 }
 
 impl Catalog {

@@ -1,15 +1,12 @@
 //! Compiles list requests to SQL. Nothing is filtered or sorted in memory.
 
-use sea_orm::sea_query::{
-    Condition, Expr, ExprTrait, Func, LikeExpr, Query, SelectStatement, SimpleExpr, Value,
-};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr, SimpleExpr, Value};
 use sea_orm::{
-    DatabaseConnection, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, RuntimeErr, Select,
 };
-use uuid::Uuid;
 
-use crate::entity::{repository_content, repository_version};
+use super::membership;
 use crate::error::{Result, StorageError};
 use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
 
@@ -21,8 +18,15 @@ pub(crate) enum Field {
     Labels(Expr),
     /// The id of a piece of content, which versions hold.
     Membership(Expr),
+    /// What holds or does not; no column of its own.
+    Flag(fn(DbBackend) -> Expr),
     /// A condition that only this list knows how to build; it can't be sorted by.
     Special(fn(Op, &FilterValue) -> Option<Condition>),
+}
+
+/// `pulp_type`, of whatever there is only one type of.
+pub(crate) fn only_type() -> Field {
+    Field::Plain(Expr::cust("'container.container'"))
 }
 
 /// The names by which a list can be filtered and sorted.
@@ -42,11 +46,14 @@ where
 {
     let backend = connection.get_database_backend();
     let mut select = select;
-    if let Some(filter) = &query.filter {
-        check_versions(connection, filter).await?;
-        select = select.filter(compile(filter, fields, backend)?);
+    if let Some(mut filter) = query.filter.clone() {
+        membership::resolve_versions(connection, &mut filter).await?;
+        select = select.filter(compile(&filter, fields, backend)?);
     }
-    let total = select.clone().count(connection).await?;
+    let total = match select.clone().count(connection).await {
+        Err(error) if refuses_regex(&error) => return Err(bad_regex(query)),
+        total => total?,
+    };
     let mut ordered = select;
     for key in &query.order {
         let Some(Field::Plain(column)) = fields(key.field) else {
@@ -66,35 +73,37 @@ where
     Ok(Page { total, items })
 }
 
-/// Refuses versions that don't exist: an empty list, or that of another version, would be taken for theirs.
-async fn check_versions(connection: &DatabaseConnection, filter: &Filter) -> Result<()> {
-    let (mut open, mut named) = (vec![filter], Vec::new());
+const BAD_REGEX: &str = "Must be a regex pattern that the database, PostgreSQL, supports.";
+
+/// Whether PostgreSQL, whose regular expressions are not those of SQLite and the API, refuses one of them: its SQLSTATE
+/// is then `invalid_regular_expression`.
+fn refuses_regex(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(error)) | DbErr::Exec(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "2201B")
+}
+
+/// Names the first regular expression of the query: the database doesn't tell which one it refuses.
+fn bad_regex(query: &ListQuery) -> StorageError {
+    let mut open: Vec<&Filter> = query.filter.iter().collect();
     while let Some(filter) = open.pop() {
         match filter {
-            Filter::All(parts) | Filter::Any(parts) => open.extend(parts),
+            Filter::All(parts) | Filter::Any(parts) => open.extend(parts.iter().rev()),
             Filter::Not(inner) => open.push(inner),
-            Filter::Field { op, value: FilterValue::Version { repository, number }, .. } => {
-                named.push((*op, *repository, *number));
+            Filter::Field { field, op: op @ (Op::Regex | Op::IRegex), .. } => {
+                let parameter = match (*field, op) {
+                    ("name", Op::Regex) => "name__regex",
+                    ("name", _) => "name__iregex",
+                    (field, _) => field,
+                };
+                return StorageError::invalid(parameter, BAD_REGEX);
             }
             Filter::Field { .. } => {}
         }
     }
-    for (op, repository, number) in named {
-        let column = |column: repository_version::Column| Expr::col((repository_version::Entity, column));
-        let of_number = repository_version::Entity::find()
-            .filter(column(repository_version::Column::RepositoryId).eq(repository))
-            .filter(column(repository_version::Column::Number).eq(number));
-        if of_number.count(connection).await? == 0 {
-            let field = match op {
-                Op::VersionAdded => "repository_version_added",
-                Op::VersionRemoved => "repository_version_removed",
-                _ => "repository_version",
-            };
-            let href = registry::href::version_href(repository, number);
-            return Err(StorageError::invalid(field, format!("URI not found for repositoryversion: {href}")));
-        }
-    }
-    Ok(())
+    StorageError::invalid("q", BAD_REGEX)
 }
 
 fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condition> {
@@ -111,9 +120,10 @@ fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condit
                     (Op::LabelSelect, FilterValue::Labels(terms)) => labels(&column, terms, backend),
                     _ => return Err(unsupported()),
                 },
-                Field::Membership(id) => match value {
-                    FilterValue::Version { repository, number } => Condition::all()
-                        .add(id.in_subquery(members(*repository, *number, *op).ok_or_else(unsupported)?)),
+                Field::Membership(id) => membership::condition(&id, *op, value).ok_or_else(unsupported)?,
+                Field::Flag(build) => match (op, value) {
+                    (Op::Eq, FilterValue::Bool(true)) => Condition::all().add(build(backend)),
+                    (Op::Eq, FilterValue::Bool(false)) => Condition::all().not().add(build(backend)),
                     _ => return Err(unsupported()),
                 },
                 Field::Special(build) => build(*op, value).ok_or_else(unsupported)?,
@@ -197,23 +207,6 @@ fn labels(column: &Expr, terms: &[LabelTerm], backend: DbBackend) -> Condition {
             LabelTerm::HasNot(key) => value(key).is_null(),
         })
     })
-}
-
-/// The ids of the content that a version holds, added or removed.
-fn members(repository: Uuid, number: i64, op: Op) -> Option<SelectStatement> {
-    use repository_content::Column;
-    let mut select = Query::select();
-    select
-        .column(Column::ContentId)
-        .from(repository_content::Entity)
-        .and_where(Expr::col(Column::RepositoryId).eq(repository));
-    match op {
-        Op::VersionPresent => select.cond_where(super::membership::present_at(number)),
-        Op::VersionAdded => select.and_where(Expr::col(Column::VersionAdded).eq(number)),
-        Op::VersionRemoved => select.and_where(Expr::col(Column::VersionRemoved).eq(number)),
-        _ => return None,
-    };
-    Some(select)
 }
 
 fn scalar(value: &FilterValue) -> Option<Value> {

@@ -291,6 +291,7 @@ fn field(name: &str) -> Option<Field> {
         "pulp_id" => Column::Id,
         "pulp_created" => Column::Created,
         "pulp_last_updated" => Column::Updated,
+        "pulp_type" => return Some(list::only_type()),
         "pulp_labels" => return Some(Field::Labels(Expr::col((Entity, Column::Labels)))),
         _ => return None,
     };

@@ -3,7 +3,7 @@
 use registry::Timestamp;
 use registry::href::Kind;
 use registry::task::ResourceKind;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder,
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::list::{self, Field};
-use super::{Catalog, Tx, labels};
+use super::{Catalog, Tx, labels, membership};
 use crate::entity::repository::{ActiveModel, Column, Entity, Model};
-use crate::entity::{distribution, remote, repository_version};
+use crate::entity::{distribution, remote, repository_content, repository_version};
 use crate::error::{Result, StorageError};
 use crate::{Labels, catalog::versions};
-use registry::query::{ListQuery, Page};
+use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,9 +121,26 @@ fn field(name: &str) -> Option<Field> {
         "remote" => Column::RemoteId,
         "retain_repo_versions" => Column::RetainRepoVersions,
         "pulp_labels" => return Some(Field::Labels(Expr::col((Entity, Column::Labels)))),
+        "pulp_type" => return Some(super::list::only_type()),
+        "content" => return Some(Field::Special(holds)),
+        // Nothing sets it, but clients filter by it.
+        "retain_checkpoints" => return Some(Field::Plain(Expr::cust("CAST(NULL AS bigint)"))),
         _ => return None,
     };
     Some(Field::Plain(Expr::col((Entity, column))))
+}
+
+/// Whether a repository's latest version holds a piece of content, or any of its versions does.
+fn holds(op: Op, value: &FilterValue) -> Option<Condition> {
+    let FilterValue::Id(content) = value else { return None };
+    let mut rows = membership::rows_of(Expr::col((Entity, Column::Id)), &[*content]);
+    match op {
+        Op::HasHeld => {}
+        // What was not removed is in the latest version: versions are a line.
+        Op::Holds => drop(rows.and_where(Expr::col(repository_content::Column::VersionRemoved).is_null())),
+        _ => return None,
+    }
+    Some(Condition::all().add(Expr::exists(rows)))
 }
 
 impl Catalog {

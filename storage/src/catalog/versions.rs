@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use registry::href::VersionName;
 use registry::sync_plan::TagMap;
 use registry::{Digest, Timestamp};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::Catalog;
 use super::list::{self, Field};
+use super::{Catalog, membership};
 use crate::entity::repository_version::{ActiveModel, Column, Entity, Model};
 use crate::error::Result;
-use registry::query::{ListQuery, Page};
+use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// Rows that one statement writes or names at most: both databases take that many parameters.
 pub(crate) const CHUNK: usize = 1_000;
@@ -129,12 +130,46 @@ fn field(name: &str) -> Option<Field> {
         "pulp_id" => Column::Id,
         "pulp_created" => Column::Created,
         "pulp_last_updated" => Column::Updated,
+        "name" => return Some(Field::Special(is_named)),
+        "content" => return Some(Field::Special(holds)),
         _ => return None,
     };
     Some(Field::Plain(Expr::col((Entity, column))))
 }
 
+/// Whether a version is one of those that are named.
+fn is_named(op: Op, value: &FilterValue) -> Option<Condition> {
+    let (Op::In, FilterValue::Versions(names)) = (op, value) else { return None };
+    let column = |column: Column| Expr::col((Entity, column));
+    names.iter().try_fold(Condition::any().add(Expr::cust("1 = 0")), |any, name| {
+        Some(any.add(match name {
+            VersionName::Id(id) => column(Column::Id).eq(*id),
+            VersionName::Number { repository, number } => {
+                column(Column::RepositoryId).eq(*repository).and(column(Column::Number).eq(*number))
+            }
+            VersionName::Latest(_) => return None,
+        }))
+    })
+}
+
+/// Whether a version holds any of several pieces of content.
+fn holds(op: Op, value: &FilterValue) -> Option<Condition> {
+    let contents = match (op, value) {
+        (Op::Holds, FilterValue::Id(content)) => std::slice::from_ref(content),
+        (Op::Holds, FilterValue::Ids(contents)) => contents,
+        _ => return None,
+    };
+    let mut rows = membership::rows_of(Expr::col((Entity, Column::RepositoryId)), contents);
+    rows.cond_where(membership::present_in(&Expr::col((Entity, Column::Number))));
+    Some(Condition::all().add(Expr::exists(rows)))
+}
+
 impl Catalog {
+    /// The version with this id.
+    pub async fn find_version_by_id(&self, id: Uuid) -> Result<Option<Version>> {
+        Ok(Entity::find_by_id(id).one(self.reader()).await?.map(Into::into))
+    }
+
     /// One version of a repository.
     pub async fn find_version(&self, repository: Uuid, number: i64) -> Result<Option<Version>> {
         let row = Entity::find()

@@ -8,8 +8,8 @@ use registry::Timestamp;
 use registry::task::{TaskError, TaskState};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, Statement,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -113,6 +113,16 @@ fn field(name: &str) -> Option<Field> {
         "pulp_id" => Column::Id,
         "pulp_created" => Column::Started,
         "pulp_last_updated" | "last_heartbeat" => Column::LastSeen,
+        "online" => {
+            return Some(Field::Flag(|backend| {
+                column(Entity, Column::LastSeen).gte(lease_start(backend == DbBackend::Postgres))
+            }));
+        }
+        "missing" => {
+            return Some(Field::Flag(|backend| {
+                column(Entity, Column::LastSeen).lt(lease_start(backend == DbBackend::Postgres))
+            }));
+        }
         _ => return None,
     };
     Some(Field::Plain(column(Entity, plain)))

@@ -4,6 +4,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "outcomes are passed straight from the call")]
 
 mod blobs;
+mod filters;
 mod fixture;
 mod migrations;
 mod queue;

@@ -293,3 +293,23 @@ async fn changes_at_the_same_time_lose_nothing_and_break_no_rule() {
         assert_eq!(made.into_iter().filter(|made| *made).count(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_regular_expression_that_the_database_refuses_is_named() {
+    for Fixture { catalog, .. } in every_database().await {
+        repository(&catalog, "foo").await;
+        let listed = async |op, pattern: &str| {
+            let value = FilterValue::Text(pattern.to_owned());
+            let filter = Some(Filter::Not(Box::new(Filter::Field { field: "name", op, value })));
+            catalog.list_repositories(&ListQuery { filter, ..ListQuery::default() }).await
+        };
+        assert_eq!(listed(Op::Regex, "^f[aeiou]+$").await.unwrap().total, 0);
+        // A class that SQLite's expressions have and PostgreSQL's don't.
+        if format!("{catalog:?}").contains("Postgres") {
+            assert!(is_invalid(listed(Op::Regex, r"^\pL+$").await, "name__regex"));
+            assert!(is_invalid(listed(Op::IRegex, r"^\pL+$").await, "name__iregex"));
+        } else {
+            assert_eq!(listed(Op::Regex, r"^\pL+$").await.unwrap().total, 0);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::fixture::{Fixture, every_database, layer_of, publish, record_image, record_manifest, repository};
 use registry::MediaType;
+use registry::href::VersionName;
 use registry::task::ResourceKind;
 use storage::{
     ContentSummary, Counts, Filter, FilterValue, ListQuery, NewDistribution, NewVersion, Op, StorageError,
@@ -173,7 +174,7 @@ async fn content_is_listed_by_version() {
             filter: Some(Filter::Field {
                 field: "repository_version",
                 op,
-                value: FilterValue::Version { repository: foo.id, number },
+                value: FilterValue::Versions(vec![VersionName::Number { repository: foo.id, number }]),
             }),
             ..ListQuery::default()
         };

@@ -8,6 +8,7 @@ mod blobs;
 #[path = "../../../tests/harness/faults.rs"]
 pub mod faults;
 mod manifests;
+mod proxies;
 mod redirects;
 mod retries;
 mod settings;

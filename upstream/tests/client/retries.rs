@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use upstream::{Client, Limits, UpstreamError, Waiting};
 
@@ -102,8 +103,34 @@ async fn a_closed_port_is_a_connect_error() {
     let client = client_with(config(&format!("http://{address}")));
     let error = client.get_manifest(&by_tag("x")).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Connect { .. }) && error.is_transient(), "{error:?}");
-    assert!(error.to_string().contains("Connection refused"), "{error}");
-    assert_eq!(client.request_count(), 4);
+    assert!(error.is_unreachable() && error.to_string().contains("Connection refused"), "{error}");
+    assert_eq!(client.request_count(), 2, "it has never answered");
+}
+
+#[tokio::test]
+async fn an_unknown_host_is_tried_again_once() {
+    let client = client_with(config("http://registry.invalid"));
+    let error = client.get_manifest(&by_tag("x")).await.unwrap_err();
+    assert!(error.is_unreachable(), "{error:?}");
+    assert_eq!(client.request_count(), 2);
+}
+
+#[tokio::test]
+async fn a_host_that_has_answered_is_given_every_retry() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client_with(config(&format!("http://{}", listener.local_addr().unwrap())));
+    let once = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).await.unwrap();
+        let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+    });
+    assert_eq!(client.head_manifest(&by_tag("x")).await.unwrap(), None);
+    once.await.unwrap();
+    let error = client.head_manifest(&by_tag("x")).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Connect { is_first_contact: false, .. }), "{error:?}");
+    assert_eq!(client.request_count(), 1 + 4);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use registry::Clock;
 use upstream::{Client, UpstreamConfig, UpstreamError};
 
-use crate::faults::{FakeRegistry, basic};
+use crate::faults::FakeRegistry;
 use crate::tls_front::{CLIENT, OTHER_KEY};
 use crate::{REPOSITORY, by_tag, client_with, config};
 
@@ -63,19 +63,4 @@ async fn custom_headers_and_the_clients_name_are_sent() {
     plain.head_manifest(&by_tag("x")).await.unwrap();
     assert!(fake.requests()[1].header("user-agent").unwrap().starts_with("entrepot/"));
     assert_eq!(plain.config().repository.as_str(), REPOSITORY);
-}
-
-#[tokio::test]
-async fn a_proxy_is_used_with_its_credentials() {
-    // As a proxy it is asked for the absolute URL of a host that does not exist.
-    let proxy = FakeRegistry::start().await;
-    proxy.add_image(REPOSITORY, "x", &[]);
-    let mut config = config("http://registry.invalid");
-    config.proxy_url = Some(proxy.url());
-    (config.proxy_username, config.proxy_password) = (Some("me".into()), Some("secret".into()));
-    client_with(config).head_manifest(&by_tag("x")).await.unwrap().unwrap();
-    let request = &proxy.requests()[0];
-    assert_eq!(request.path, "http://registry.invalid/v2/library/alpine/manifests/x");
-    assert_eq!(request.header("proxy-authorization"), Some(basic("me", "secret").as_str()));
-    assert_eq!(request.header("authorization"), None);
 }

@@ -118,3 +118,25 @@ async fn a_remote_that_cannot_be_used_is_named() {
     assert_eq!(error.code, "remote.setting");
     assert!(error.description.contains("upstream_name"), "{}", error.description);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_cannot_be_reached_is_visible_while_the_sync_waits() {
+    let house = House::new().await;
+    let nowhere = crate::house::add_remote(&house.catalog, "http://127.0.0.1:1", |remote| {
+        remote.max_retries = None;
+    })
+    .await;
+    let task = submit_sync(&house.catalog, house.repository, nowhere, false).await;
+    let mut seen = None;
+    crate::house::until("the first failure", async || {
+        let task = house.catalog.find_task(task).await.unwrap().unwrap();
+        seen = task.error.map(|error| (error.code, task.failures));
+        seen.is_some()
+    })
+    .await;
+    assert_eq!(seen.unwrap().0, worker::UNREACHABLE);
+    let ended = wait(&house.catalog, task).await;
+    assert_eq!((ended.state, ended.attempt), (TaskState::Failed, 3), "{ended:#?}");
+    let description = ended.error.unwrap().description;
+    assert!(description.contains("Connection refused"), "{description}");
+}

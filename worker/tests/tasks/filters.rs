@@ -86,3 +86,42 @@ async fn mirroring_drops_what_the_filter_no_longer_takes() {
     crate::house::wait(&house.catalog, task).await;
     assert_eq!(house.tags().await, tag_map(&[("3.1", &kept.manifest)]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_is_not_emptied_by_patterns_that_match_nothing() {
+    let house = House::new().await;
+    house.fake.add_image(NAME, "3.1", &[b"3.1"]);
+    house.fake.add_image(NAME, "4.0", &[b"4.0"]);
+    let before = house.sync_to_version(true).await;
+    let url = format!("{}/v2/{NAME}", house.fake.url());
+    for (includes, excludes, filter) in [
+        (Some(vec!["5.*".to_owned(), "stable".to_owned()]), None, "5.*, stable"),
+        (None, Some(vec!["*".to_owned()]), "all tags without *"),
+    ] {
+        let remote = crate::house::add_remote(&house.catalog, &house.fake.url(), |remote| {
+            (remote.includes, remote.excludes) = (includes, excludes);
+        })
+        .await;
+        let task = crate::house::submit_sync(&house.catalog, house.repository, remote, true).await;
+        let error = crate::house::wait(&house.catalog, task).await.error.unwrap();
+        let expected = format!(
+            "{url} lists 2 tags, of which the remote takes none ({filter}): \
+             an exact mirror would remove all 2 tags of the repository"
+        );
+        assert_eq!((error.code.as_str(), error.description), ("upstream.not_found", expected));
+    }
+    assert_eq!(house.latest().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_is_not_emptied_by_an_upstream_that_lost_its_tags() {
+    let house = House::new().await;
+    house.fake.add_image(NAME, "3.1", &[b"3.1"]);
+    let before = house.sync_to_version(true).await;
+    house.fake.untag(NAME, "3.1");
+    let task = house.sync(true).await;
+    assert_eq!(task.error.unwrap().code, "upstream.not_found");
+    assert_eq!(house.latest().await, before);
+    // Without tags of its own there is nothing to lose, and only adding loses nothing either.
+    house.sync_without_change(false).await;
+}

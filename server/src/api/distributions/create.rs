@@ -20,7 +20,7 @@ pub(super) async fn create(
 ) -> Result<Accepted, ApiError> {
     let mut fields = body.fields;
     fields.require(&["name", "base_path"]);
-    let given = read(fields)?;
+    let given = read(state, asker.cid, fields).await?;
     let new = NewDistribution {
         name: given.name.unwrap_or_default(),
         base_path: given.base_path.unwrap_or_default(),

@@ -20,7 +20,7 @@ pub(super) async fn update(
     host: &str,
 ) -> Result<Updated<DistributionResponse>, ApiError> {
     let distribution = find(state, asker.cid, pulp_id).await?;
-    let changes = read(fields)?;
+    let changes = read(state, asker.cid, fields).await?;
     if changes.is_noop(&distribution) {
         return Ok(Updated::Unchanged(Json(show(distribution, host))));
     }

@@ -2,6 +2,7 @@
 
 use registry::{RepositoryName, TagFilter};
 use storage::{Policy, RemoteChanges, RemoteSecrets};
+use upstream::pem;
 use url::Url;
 
 use crate::api::error::ApiError;
@@ -16,8 +17,8 @@ pub(super) fn read(mut fields: Fields, secrets: &RemoteSecrets) -> Result<Remote
         labels: fields.labels("pulp_labels"),
         policy: policy(&mut fields),
         tls_validation: fields.boolean("tls_validation"),
-        ca_cert: fields.nullable_pem("ca_cert"),
-        client_cert: fields.nullable_pem("client_cert"),
+        ca_cert: fields.nullable_checked("ca_cert", pem::check_certificates),
+        client_cert: fields.nullable_checked("client_cert", pem::check_certificates),
         proxy_url: proxy_url(&mut fields),
         max_retries: fields.nullable_number("max_retries", 0),
         total_timeout: fields.nullable_seconds("total_timeout"),
@@ -32,8 +33,20 @@ pub(super) fn read(mut fields: Fields, secrets: &RemoteSecrets) -> Result<Remote
         sigstore: sigstore(&mut fields),
         secrets: changed_secrets(&mut fields, secrets),
     };
+    check_identity(&mut fields, &changes);
     fields.finish()?;
     Ok(changes)
+}
+
+/// A certificate and a key that are sent together have to fit. Those that change alone meet when a sync uses them.
+fn check_identity(fields: &mut Fields, changes: &RemoteChanges) {
+    let certificate = changes.client_cert.as_ref().and_then(Option::as_ref);
+    let key = changes.secrets.as_ref().and_then(|secrets| secrets.client_key.as_ref());
+    if let (Some(certificate), Some(key)) = (certificate, key)
+        && let Err(message) = pem::check_identity(certificate, key)
+    {
+        fields.refuse("client_key", message);
+    }
 }
 
 fn url(fields: &mut Fields, name: &str) -> Option<String> {
@@ -144,7 +157,7 @@ fn changed_secrets(fields: &mut Fields, held: &RemoteSecrets) -> Option<RemoteSe
     let sent = [
         fields.nullable_text("username"),
         fields.nullable_text("password"),
-        fields.nullable_pem("client_key"),
+        fields.nullable_checked("client_key", pem::check_private_key),
         fields.nullable_text("proxy_username"),
         fields.nullable_text("proxy_password"),
     ];
@@ -177,6 +190,24 @@ mod tests {
         serde_json::from_str(&error.into_response().into_body().into_string().await.unwrap()).unwrap()
     }
 
+    const CERTIFICATE: &str = include_str!("../../../../upstream/tests/client/tls/client.pem");
+    const KEY: &str = include_str!("../../../../upstream/tests/client/tls/client.key");
+    const OTHER_KEY: &str = include_str!("../../../../upstream/tests/client/tls/other.key");
+
+    /// PEM whose inside is nothing of the kind.
+    fn broken(kind: &str) -> String {
+        format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n")
+    }
+
+    #[test]
+    fn certificates_and_keys_are_taken() {
+        let sent = json!({"ca_cert": CERTIFICATE, "client_cert": CERTIFICATE, "client_key": KEY});
+        let changes = read(fields(sent), &RemoteSecrets::default()).unwrap();
+        assert_eq!(changes.secrets.unwrap().client_key.as_deref(), Some(KEY));
+        let alone = read(fields(json!({"client_key": KEY})), &RemoteSecrets::default()).unwrap();
+        assert_eq!(alone.client_cert, None);
+    }
+
     #[tokio::test]
     async fn what_no_sync_could_use_is_refused() {
         for (sent, field) in [
@@ -199,6 +230,14 @@ mod tests {
             (json!({"headers": [{"Authorization": "Bearer secret"}]}), "headers"),
             (json!({"rate_limit": 0}), "rate_limit"),
             (json!({"ca_cert": "nope"}), "ca_cert"),
+            (json!({"ca_cert": broken("CERTIFICATE")}), "ca_cert"),
+            (json!({"ca_cert": KEY}), "ca_cert"),
+            (json!({"client_cert": broken("CERTIFICATE")}), "client_cert"),
+            (json!({"client_key": "secret"}), "client_key"),
+            (json!({"client_key": CERTIFICATE}), "client_key"),
+            (json!({"client_key": "-----BEGIN PRIVATE KEY-----\nsecret\n"}), "client_key"),
+            (json!({"client_cert": CERTIFICATE, "client_key": OTHER_KEY}), "client_key"),
+            (json!({"client_cert": CERTIFICATE, "client_key": broken("PRIVATE KEY")}), "client_key"),
         ] {
             let body = refused(sent.clone()).await;
             let named: Vec<_> = body.as_object().unwrap().keys().cloned().collect();

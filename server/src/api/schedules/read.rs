@@ -79,6 +79,7 @@ fn sync(fields: &mut Fields) -> Option<ScheduledWork> {
     Some(ScheduledWork::Sync { repository: repository.flatten()?, remote, mirror, signed_only: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all kinds are read alike")]
 fn purge(fields: &mut Fields) -> Option<ScheduledWork> {
     let older_than_days = fields.nullable_number("older_than_days", 0).flatten().unwrap_or(DEFAULT_AGE_DAYS);
     Some(ScheduledWork::Purge { older_than_days, states: states(fields) })

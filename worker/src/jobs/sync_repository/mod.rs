@@ -88,7 +88,7 @@ async fn copy(
     mirror: bool,
 ) -> Result<(), JobError> {
     context.reports.post(source.progress.reports(TaskState::Running)).await?;
-    let asks = tags::choose(source, filter, held).await?;
+    let asks = tags::choose(source, filter, held, mirror).await?;
     let walk = Walk::new(Arc::clone(source), held.manifests.clone(), asks);
     let found = walk.run(&context.reports).await?;
     let has_digests = filter.digests().next().is_some();

@@ -11,13 +11,32 @@ use crate::JobError;
 ///
 /// A tag that the repository holds is asked for by HEAD, since it rarely has moved; any other by GET, since its
 /// manifest is most likely needed.
-pub(super) async fn choose(source: &Source, filter: &TagFilter, held: &Held) -> Result<Vec<Ask>, JobError> {
+///
+/// In an exact mirror, a list of which nothing is taken would remove every tag that the repository holds. That is far
+/// more often a pattern with a typing error, a repository that moved, or a registry that lost its data than a wish, and
+/// pulls would fail at once: it is an error. Whoever means it names tags without wildcards, or deletes the repository.
+pub(super) async fn choose(
+    source: &Source,
+    filter: &TagFilter,
+    held: &Held,
+    mirror: bool,
+) -> Result<Vec<Ask>, JobError> {
     let references: Vec<Reference> = if filter.needs_tag_list() {
         source.progress.want_tag_list();
         let listed = source.client.list_tags().await?;
         source.progress.tag_list_read();
+        let listed_count = listed.len();
+        let taken: Vec<_> = listed.into_iter().filter(|tag| filter.takes(tag)).collect();
+        if mirror && taken.is_empty() && !held.tags.is_empty() {
+            return Err(JobError::WouldEmpty {
+                url: source.repository_url(),
+                filter: filter.to_string(),
+                listed: listed_count,
+                held: held.tags.len(),
+            });
+        }
         let digests = filter.digests().cloned().map(Reference::Digest);
-        listed.into_iter().filter(|tag| filter.takes(tag)).map(Reference::Tag).chain(digests).collect()
+        taken.into_iter().map(Reference::Tag).chain(digests).collect()
     } else {
         filter.named()
     };
