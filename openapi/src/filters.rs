@@ -357,6 +357,7 @@ pub fn all() -> Vec<ListSpec> {
         manifests(),
         tags(),
         tasks(),
+        task_groups(),
         task_schedules(),
         workers(),
     ]

@@ -28,6 +28,7 @@ impl Fixture {
             database_url: self.database_url.clone(),
             secret_key: SecretKey::generate(),
             max_connections: 4,
+            tasks_per_upstream: 4,
         };
         Catalog::connect(config, clock.clone()).await.unwrap()
     }
