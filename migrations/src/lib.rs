@@ -18,6 +18,7 @@ mod m0005_repository_versions;
 mod m0006_distributions;
 mod m0007_tasks;
 mod m0008_workers;
+mod m0011_task_logs;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_distributions::Migration),
             Box::new(m0007_tasks::Migration),
             Box::new(m0008_workers::Migration),
+            Box::new(m0011_task_logs::Migration),
         ]
     }
 }

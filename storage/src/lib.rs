@@ -18,7 +18,8 @@ pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecre
 pub use catalog::repositories::{NewRepository, Repository, RepositoryChanges};
 pub use catalog::served::{Served, ServedManifest};
 pub use catalog::sync::{KnownManifest, NewManifest};
-pub use catalog::tasks::{CreatedResource, NewTask, Task};
+pub use catalog::task_logs::{KeptLogLine, TaskLogLine};
+pub use catalog::tasks::{Changes, CreatedResource, NewTask, Task, TaskStamp};
 pub use catalog::users::{AdminSetup, User};
 pub use catalog::versions::{ContentSummary, Counts, NewVersion, Version};
 pub use catalog::{Catalog, CatalogConfig, Tx};

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use registry::Timestamp;
 use registry::task::{ProgressReport, Reservation, TaskError, TaskState, Work};
+use registry::{Timestamp, TraceParent};
 use sea_orm::sea_query::{Condition, ExprTrait, Query, SelectStatement};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::list::{self, Field};
@@ -32,6 +32,8 @@ pub struct NewTask {
     pub created_by: Option<Uuid>,
     /// The request that asked for it.
     pub correlation_id: String,
+    /// The trace that the request is a part of.
+    pub trace_parent: Option<TraceParent>,
 }
 
 /// Something that a task made.
@@ -41,6 +43,30 @@ pub struct CreatedResource {
     pub href: String,
     /// Its resource name.
     pub prn: String,
+}
+
+/// Tells when something may have changed.
+#[derive(Debug)]
+pub struct Changes(tokio::sync::watch::Receiver<u64>);
+
+impl Changes {
+    /// Returns after a commit of this process that no earlier call told of, or after `patience`, which is for what
+    /// other processes commit.
+    pub async fn next(&mut self, patience: Duration) {
+        if tokio::time::timeout(patience, self.0.changed()).await.is_ok_and(|told| told.is_err()) {
+            // The catalog is gone; whoever asks finds out by the next query.
+            tokio::time::sleep(patience).await;
+        }
+    }
+}
+
+/// What tells whether a task has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStamp {
+    /// Where it stands.
+    pub state: TaskState,
+    /// When it last changed.
+    pub updated: Timestamp,
 }
 
 /// A task.
@@ -60,6 +86,8 @@ pub struct Task {
     pub work: Work,
     /// The request that asked for it.
     pub logging_cid: String,
+    /// The trace that the request is a part of.
+    pub trace_parent: Option<TraceParent>,
     /// Who asked for it.
     pub created_by: Option<Uuid>,
     /// When its resources were free.
@@ -170,6 +198,27 @@ impl Catalog {
         Ok(self.complete(row.into_iter().collect()).await?.pop())
     }
 
+    /// What tells whether a task has changed, which costs less than the task.
+    pub async fn find_task_stamp(&self, id: Uuid) -> Result<Option<TaskStamp>> {
+        let found: Option<(String, i64)> = Entity::find()
+            .select_only()
+            .column(Column::State)
+            .column(Column::Updated)
+            .filter(Column::Id.eq(id))
+            .into_tuple()
+            .one(self.reader())
+            .await?;
+        let read = |(state, updated): (String, i64)| {
+            Ok(TaskStamp { state: read_state(&state)?, updated: Timestamp::from_micros(updated) })
+        };
+        found.map(read).transpose()
+    }
+
+    /// Tells from now on when something may have changed.
+    pub fn changes(&self) -> Changes {
+        Changes(self.0.signals.changes())
+    }
+
     /// Tasks, newest first unless ordered otherwise.
     pub async fn list_tasks(&self, query: &ListQuery) -> Result<Page<Task>> {
         let ties = [column(Entity, Column::Seq), column(Entity, Column::Id)];
@@ -229,16 +278,21 @@ impl Catalog {
     }
 }
 
+/// A queued task is one that waits, to clients.
+fn read_state(text: &str) -> Result<TaskState> {
+    match text {
+        "queued" => Ok(TaskState::Waiting),
+        other => other.parse().map_err(|()| StorageError::corrupt("task state", text.to_owned())),
+    }
+}
+
 /// A row, with what is kept in other tables, as a task.
 pub(crate) fn read(
     row: Model,
     reservations: Vec<Reservation>,
     created_resources: Vec<CreatedResource>,
 ) -> Result<Task> {
-    let state = match row.state.as_str() {
-        "queued" => TaskState::Waiting,
-        other => other.parse().map_err(|()| StorageError::corrupt("task state", row.state.clone()))?,
-    };
+    let state = read_state(&row.state)?;
     let moment = |micros: Option<i64>| micros.map(Timestamp::from_micros);
     Ok(Task {
         id: row.id,
@@ -248,6 +302,8 @@ pub(crate) fn read(
         state,
         work: labels::read("work", row.work)?,
         logging_cid: row.logging_cid,
+        // Only what was read is written.
+        trace_parent: row.trace_parent.and_then(|text| text.parse().ok()),
         created_by: row.created_by,
         unblocked_at: moment(row.unblocked_at),
         started_at: moment(row.started_at),

@@ -8,7 +8,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter
 use uuid::Uuid;
 
 use super::lease::fresh_worker;
-use super::{CancelOutcome, Fence, Outcome};
+use super::{CancelOutcome, Fence, Happening, Outcome};
 use crate::catalog::{Catalog, Tx, labels};
 use crate::entity::task::{ActiveModel, Column, Entity, Model};
 use crate::entity::{task_created_resource, task_resource};
@@ -55,6 +55,7 @@ impl Catalog {
         }
         tx.commit().await?;
         let task = self.find_task(task).await?.ok_or(StorageError::NotFound { kind: "Task" })?;
+        self.0.metrics.count_start(&task);
         let fence = Fence { task: task.id, dispatch_no, worker };
         Ok(Some((task, fence)))
     }
@@ -103,6 +104,9 @@ impl Catalog {
         if held.state == TaskState::Canceling.as_str() {
             tx.end_task(&held, Outcome::Canceled).await?;
         } else {
+            if row.error.is_set() {
+                tx.happenings.push(Happening::Retried { kind: held.name.clone() });
+            }
             tx.update_owned(fence, row).await?;
             tx.dispatch_eligible(Some(held.seq)).await?;
         }
@@ -167,6 +171,8 @@ impl Tx {
         };
         change.state = Set(state.as_str().to_owned());
         change.progress = Set(settled_progress(row, state)?);
+        let run_micros = row.started_at.map(|started| now - started);
+        self.happenings.push(Happening::Ended { kind: row.name.clone(), state, run_micros });
         Entity::update(change).exec(&self.inner).await?;
         task_resource::Entity::update_many()
             .col_expr(task_resource::Column::Held, Expr::value(false))

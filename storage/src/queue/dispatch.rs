@@ -49,6 +49,7 @@ impl Tx {
             unblocked_at: Set(None),
             started_at: Set(None),
             finished_at: Set(None),
+            trace_parent: Set(new.trace_parent.map(|parent| parent.to_string())),
             ..Default::default()
         };
         let seq = row.insert(&self.inner).await?.seq;

@@ -6,6 +6,7 @@
 mod blobs;
 mod fixture;
 mod migrations;
+mod observed;
 mod queue;
 mod resources;
 mod versions;

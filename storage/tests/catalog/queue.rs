@@ -20,6 +20,7 @@ async fn submit(catalog: &Catalog, reservations: &[Reservation]) -> Uuid {
             reservations: reservations.to_vec(),
             created_by: None,
             correlation_id: "cid".into(),
+            trace_parent: None,
         })
         .await
         .unwrap();
@@ -90,6 +91,7 @@ async fn a_rolled_back_request_leaves_no_task_and_no_job() {
             reservations: vec![Reservation::exclusive("prn:x")],
             created_by: None,
             correlation_id: String::new(),
+            trace_parent: None,
         };
         let id = tx.submit(new).await.unwrap();
         drop(tx);
