@@ -103,6 +103,7 @@ fn sync(work: Work, repository: Uuid, remote: Uuid) -> NewTask {
         ],
         created_by: None,
         correlation_id: Uuid::now_v7().simple().to_string(),
+        trace_parent: None,
     }
 }
 

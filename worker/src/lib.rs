@@ -10,13 +10,17 @@ mod error;
 mod execute;
 mod jobs;
 mod lease;
+mod metrics;
 mod reports;
 mod resources;
 mod runner;
 mod running;
 mod stop;
+mod task_log;
 
 pub use config::WorkerConfig;
 pub use error::{JobError, WorkerError};
 pub use jobs::sync_repository::codes;
+pub use metrics::SyncMetrics;
 pub use runner::run;
+pub use task_log::{MAX_LINE_BYTES, MAX_LINES, TaskLogLayer, TaskLogs};

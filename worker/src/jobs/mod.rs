@@ -9,6 +9,7 @@ pub(crate) mod update_resource;
 
 use storage::{BlobStore, Catalog, Fence, Outcome};
 
+use crate::SyncMetrics;
 use crate::reports::Reports;
 
 /// What a job works with.
@@ -17,6 +18,7 @@ pub(crate) struct JobContext {
     pub(crate) blobs: BlobStore,
     pub(crate) fence: Fence,
     pub(crate) reports: Reports,
+    pub(crate) metrics: SyncMetrics,
 }
 
 /// A task that made nothing that has a name.

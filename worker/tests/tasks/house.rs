@@ -191,7 +191,8 @@ pub(crate) async fn add_remote(catalog: &Catalog, url: &str, change: impl FnOnce
 
 pub(crate) async fn submit(catalog: &Catalog, work: Work, resource: Uuid) -> Uuid {
     let reservations = vec![Reservation::exclusive(resource.to_string())];
-    let new = NewTask { work, reservations, created_by: None, correlation_id: "test".into() };
+    let new =
+        NewTask { work, reservations, created_by: None, correlation_id: "test".into(), trace_parent: None };
     let mut tx = catalog.begin().await.unwrap();
     let task = tx.submit(new).await.unwrap();
     tx.commit().await.unwrap();

@@ -16,6 +16,11 @@ pub(super) async fn choose(source: &Source, filter: &TagFilter, held: &Held) -> 
         source.progress.want_tag_list();
         let listed = source.client.list_tags().await?;
         source.progress.tag_list_read();
+        tracing::info!(
+            listed = listed.len(),
+            taken = listed.iter().filter(|tag| filter.takes(tag)).count(),
+            "tags of the upstream were listed"
+        );
         let digests = filter.digests().cloned().map(Reference::Digest);
         listed.into_iter().filter(|tag| filter.takes(tag)).map(Reference::Tag).chain(digests).collect()
     } else {
@@ -23,6 +28,9 @@ pub(super) async fn choose(source: &Source, filter: &TagFilter, held: &Held) -> 
     };
     let tags = references.iter().filter(|reference| matches!(reference, Reference::Tag(_))).count();
     source.progress.want_tags(tags);
+    if !filter.needs_tag_list() {
+        tracing::info!(tags, "the remote names every tag that is taken");
+    }
     let ask = |reference| {
         let is_held = match &reference {
             Reference::Tag(tag) => held.tags.contains_key(tag),
