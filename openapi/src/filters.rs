@@ -67,6 +67,7 @@ pub struct ListSpec {
 
 const TASK_STATES: &[&str] =
     &["waiting", "skipped", "running", "completed", "failed", "canceled", "canceling"];
+const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 const RESOURCE_ORDERINGS: &[&str] = &["pulp_id", "pulp_created", "pulp_last_updated", "name"];
 
 impl ListSpec {
@@ -265,6 +266,16 @@ pub fn tasks() -> ListSpec {
     .with_ids(Kind::Task)
 }
 
+/// `tasks_logs`
+pub fn task_logs() -> ListSpec {
+    ListSpec::new("tasks_logs", &["at"]).with("level", "level", Op::Eq, Value::Choice(LOG_LEVELS)).with(
+        "level__in",
+        "level",
+        Op::In,
+        Value::Choices(LOG_LEVELS),
+    )
+}
+
 /// `workers_list`
 pub fn workers() -> ListSpec {
     ListSpec::new("workers_list", &["pulp_id", "pulp_created", "pulp_last_updated", "name", "last_heartbeat"])
@@ -287,6 +298,7 @@ pub fn all() -> Vec<ListSpec> {
         manifests(),
         tags(),
         tasks(),
+        task_logs(),
         workers(),
     ]
 }

@@ -21,8 +21,8 @@ pub use repository::{
 };
 pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
 pub use task::{
-    AsyncOperation, CancelTask, ProgressReport, SetLabel, SetLabelResponse, TaskErrorDocument, TaskResponse,
-    UnsetLabel, UnsetLabelResponse, WorkerResponse,
+    AsyncOperation, CancelTask, ProgressReport, SetLabel, SetLabelResponse, TaskErrorDocument, TaskLogLine,
+    TaskResponse, UnsetLabel, UnsetLabelResponse, WorkerResponse,
 };
 
 /// A JSON value of any shape.

@@ -101,6 +101,20 @@ pub struct TaskResponse {
     pub pulp_api_version: String,
 }
 
+/// A line of a task's log.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskLogLineResponse")]
+pub struct TaskLogLine {
+    /// When it was logged.
+    pub at: Moment,
+    /// error, warn, info, debug or trace.
+    pub level: String,
+    /// Which part of the program logged it.
+    pub target: String,
+    /// What happened.
+    pub message: String,
+}
+
 /// A worker.
 #[derive(Debug, Object)]
 #[oai(rename = "WorkerResponse")]
@@ -162,4 +176,5 @@ pub struct UnsetLabelResponse {
 }
 
 impl Pageable for TaskResponse {}
+impl Pageable for TaskLogLine {}
 impl Pageable for WorkerResponse {}

@@ -222,7 +222,7 @@ mod tests {
             host: "h".to_owned(),
             limit: 10,
             offset: 20,
-            cid: CorrelationId(String::new()),
+            cid: CorrelationId(String::new(), None),
         }
     }
 

@@ -20,7 +20,7 @@ mod remotes;
 mod repositories;
 mod status;
 mod submit;
-mod tasks;
+pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 mod update;

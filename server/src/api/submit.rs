@@ -31,8 +31,13 @@ pub(crate) async fn submit(
     work: Work,
     reservations: Vec<Reservation>,
 ) -> Result<AsyncOperation, StorageError> {
-    let new =
-        NewTask { work, reservations, created_by: Some(asker.user.id), correlation_id: asker.cid.0.clone() };
+    let new = NewTask {
+        work,
+        reservations,
+        created_by: Some(asker.user.id),
+        correlation_id: asker.cid.0.clone(),
+        trace_parent: asker.cid.1.clone(),
+    };
     let id = tx.submit(new).await?;
     tx.commit().await?;
     Ok(AsyncOperation { task: Kind::Task.href(id) })
