@@ -76,6 +76,8 @@ pub struct Settings {
     pub token_auth: Setting<bool>,
     /// Whether anybody may list the public names.
     pub anonymous_catalog: Setting<bool>,
+    /// Whether anybody may read the metrics.
+    pub anonymous_metrics: Setting<bool>,
     /// How many syncs run at once.
     pub worker_concurrency: Setting<usize>,
     /// How long requests may go on after the stop was asked for.
@@ -112,6 +114,7 @@ impl Settings {
             })?,
             token_auth: layers.get(&keys::TOKEN_AUTH, "true", boolean)?,
             anonymous_catalog: layers.get(&keys::ANONYMOUS_CATALOG, "true", boolean)?,
+            anonymous_metrics: layers.get(&keys::ANONYMOUS_METRICS, "false", boolean)?,
             worker_concurrency: layers.get(&keys::WORKER_CONCURRENCY, "4", |text| number(text, 1, 100))?,
             shutdown_grace: layers
                 .get(&keys::SHUTDOWN_GRACE, "30", |text| number(text, 0, 3600).map(Duration::from_secs))?,
