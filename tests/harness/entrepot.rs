@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::client::Client;
 use super::database::{Database, OwnDatabase};
+use super::metrics::Samples;
 use super::process::{Program, run};
 
 /// The password of `admin`.
@@ -148,6 +149,13 @@ impl Entrepot {
             Some(own) => own.dump().into_bytes(),
             None => files_below(&self.data_folder(), "entrepot"),
         }
+    }
+
+    /// What it has counted.
+    pub fn metrics(&self) -> Samples {
+        let shown = self.admin().get("/metrics");
+        assert_eq!(shown.status, 200, "{}", shown.text());
+        Samples::parse(&shown.text(), false)
     }
 
     /// A client without credentials.
