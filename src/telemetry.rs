@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::LazyLock;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{FilterExt as _, Targets};
+use tracing_subscriber::filter::{FilterExt as _, Targets, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -43,6 +43,11 @@ pub fn start(settings: &Settings, is_quiet: bool) {
     // Tasks keep what is of interest afterwards even when the log is silent, and more when it says more.
     let at_level = |level| Targets::new().with_targets(OF_TASKS.map(|target| (target, level)));
     let of_tasks = at_level(LevelFilter::INFO).or(filter().and(at_level(LevelFilter::TRACE)));
+    // tracing-subscriber keeps the verdict on one event for the next one whose callsite all filters accept for ever, and
+    // sqlx asks for verdicts without an event to follow: spans got lost (tokio-rs/tracing, issue 2519). A filter that is
+    // asked every time has no such callsites.
+    let each_time = dynamic_filter_fn(|_, _| true).with_max_level_hint(LevelFilter::TRACE);
+    let of_tasks = of_tasks.and(each_time);
     let tasks = TASK_LOGS.layer().with_filter(of_tasks);
     let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let format = if is_for_people(settings) {
