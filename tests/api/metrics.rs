@@ -75,7 +75,7 @@ async fn metrics_are_for_administrators(database: Database) {
     let open = Entrepot::start_with(database, &[("ENTREPOT_ANONYMOUS_METRICS", "true")]);
     let shown = open.anonymous().get("/metrics");
     assert_eq!((shown.status, shown.header("cache-control")), (200, "no-store"));
-    assert_eq!(shown.header("content-type"), "text/plain; version=0.4; charset=utf-8");
+    assert_eq!(shown.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,10 +95,10 @@ async fn each_process_tells_what_it_did() {
     let worker = server.start_worker();
     server.ended(accepted["task"].as_str().unwrap());
     wait_until("the empty queue", || server.metrics().count("entrepot_queue_depth") == 0);
-    let listening = worker.wait_for_line("listening on 127.0.1:");
-    let (_, port) = listening.split_once("listening on 127.0.1:").unwrap();
+    let listening = worker.wait_for_line("listening on 127.0.0.1:");
+    let (_, port) = listening.split_once("listening on 127.0.0.1:").unwrap();
     let port: String = port.chars().take_while(char::is_ascii_digit).collect();
-    let shown = crate::harness::Client::new(&format!("http://127.0.1:{port}")).get("/metrics");
+    let shown = crate::harness::Client::new(&format!("http://127.0.0.1:{port}")).get("/metrics");
     let done = format!("entrepot_task_finished_total{{{create},state=\"completed\"}}");
     assert_eq!(Samples::parse(&shown.text(), false).count(&done), 1);
     assert!(!server.metrics().has("entrepot_task_finished_total"));

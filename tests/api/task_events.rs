@@ -156,7 +156,7 @@ async fn logs_tell_what_a_sync_did(database: Database) {
     fake.add_image(NAME, "1.0", &[b"a layer"]);
     fake.add_image(NAME, "edge", &[b"another"]);
     fake.on("GET", "/tags/list").nth(1).inject(Fault::status(503));
-    let entrepot = Entrepot::start_with(database, &[("ENTREPOT_LOG", "off")]);
+    let entrepot = Entrepot::start_with(database, &[("ENTREPOT_LOG", "warn,entrepot=info")]);
     let mirror = entrepot.create_mirror("app", &fake.url(), NAME, json!({"exclude_tags": ["edge"]}));
     let task = entrepot.start_sync(&mirror, false);
     assert_eq!(entrepot.ended(&task)["state"], "completed");

@@ -43,6 +43,8 @@ impl Entrepot {
     pub fn start_worker(&self) -> Program {
         let worker = serve("worker", &self.settings, &self.data_folder(), None);
         worker.wait_for_line("Entrepot is ready");
+        // It answers before it is entered into the catalog.
+        worker.wait_for_line("worker started");
         worker
     }
 
