@@ -134,6 +134,10 @@ pub struct SettingFlags {
     /// Whether anybody may list the public names [env: ENTREPOT_ANONYMOUS_CATALOG] [default: true]
     #[arg(long, global = true, value_name = "BOOL")]
     pub anonymous_catalog: Option<String>,
+    /// Whether anybody may read /metrics; only administrators otherwise
+    /// [env: ENTREPOT_ANONYMOUS_METRICS] [default: false]
+    #[arg(long, global = true, value_name = "BOOL")]
+    pub anonymous_metrics: Option<String>,
     /// Syncs that run at once [env: ENTREPOT_WORKER_CONCURRENCY] [default: 4]
     #[arg(long, global = true, value_name = "NUMBER")]
     pub worker_concurrency: Option<String>,
@@ -174,6 +178,7 @@ impl SettingFlags {
             (keys::SECRET_KEY_FILE, self.secret_key_file),
             (keys::TOKEN_AUTH, self.token_auth),
             (keys::ANONYMOUS_CATALOG, self.anonymous_catalog),
+            (keys::ANONYMOUS_METRICS, self.anonymous_metrics),
             (keys::WORKER_CONCURRENCY, self.worker_concurrency),
             (keys::TASKS_PER_UPSTREAM, self.tasks_per_upstream),
             (keys::TASK_RETENTION, self.task_retention_days),

@@ -20,6 +20,7 @@ mod m0007_tasks;
 mod m0008_workers;
 mod m0009_task_groups;
 mod m0010_schedules;
+mod m0011_task_logs;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_workers::Migration),
             Box::new(m0009_task_groups::Migration),
             Box::new(m0010_schedules::Migration),
+            Box::new(m0011_task_logs::Migration),
         ]
     }
 }

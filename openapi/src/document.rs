@@ -21,6 +21,8 @@ pub enum Form {
 
 /// Operations that anybody may call.
 const PUBLIC: [&str; 2] = ["status_read", "livez_read"];
+/// Operations whose answer is no JSON, of which fields could be chosen.
+const WITHOUT_FIELDS: [&str; 1] = ["tasks_events"];
 const METHODS: [&str; 4] = ["get", "post", "put", "patch"];
 
 /// Finishes the document that poem-openapi wrote.
@@ -89,7 +91,7 @@ fn finish_operation(method: &str, operation: &mut Value, lists: &[ListSpec]) {
     if let Some(list) = lists.iter().find(|list| list.operation_id == id) {
         declared.extend(list_parameters(list));
     }
-    if method == "get" && !PUBLIC.contains(&id.as_str()) {
+    if method == "get" && !PUBLIC.contains(&id.as_str()) && !WITHOUT_FIELDS.contains(&id.as_str()) {
         declared.push(csv("fields", &json!({"type": "string"}), "Fields to show, and no others."));
         declared.push(csv("exclude_fields", &json!({"type": "string"}), "Fields to leave out."));
     }

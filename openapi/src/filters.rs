@@ -77,6 +77,7 @@ pub struct ListSpec {
 
 const TASK_STATES: &[&str] =
     &["waiting", "skipped", "running", "completed", "failed", "canceled", "canceling"];
+const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 const RESOURCE_ORDERINGS: &[&str] = &["pulp_id", "pulp_created", "pulp_last_updated", "name"];
 
 impl ListSpec {
@@ -333,6 +334,16 @@ pub fn task_schedules() -> ListSpec {
     .with_ids(Kind::TaskSchedule)
 }
 
+/// `tasks_logs`
+pub fn task_logs() -> ListSpec {
+    ListSpec::new("tasks_logs", &["at"]).with("level", "level", Op::Eq, Value::Choice(LOG_LEVELS)).with(
+        "level__in",
+        "level",
+        Op::In,
+        Value::Choices(LOG_LEVELS),
+    )
+}
+
 /// `workers_list`
 pub fn workers() -> ListSpec {
     ListSpec::new("workers_list", &["pulp_id", "pulp_created", "pulp_last_updated", "name", "last_heartbeat"])
@@ -359,6 +370,7 @@ pub fn all() -> Vec<ListSpec> {
         tasks(),
         task_groups(),
         task_schedules(),
+        task_logs(),
         workers(),
     ]
 }

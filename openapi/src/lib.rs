@@ -8,7 +8,7 @@ pub mod filters;
 pub mod objects;
 mod payload;
 
-pub use payload::{Json, Moment};
+pub use payload::{Events, Json, Moment};
 
 /// The version of Pulp's core that this API is compatible with; clients choose what to use by it.
 pub const CORE_VERSION: &str = "3.123.1";

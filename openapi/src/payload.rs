@@ -2,7 +2,11 @@
 //! and moments with microseconds and `Z`.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
 
+use futures::stream::BoxStream;
+use poem::web::sse::{Event, SSE};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
@@ -50,6 +54,37 @@ impl<T: ToJSON> ApiResponse for Json<T> {
 
     fn register(registry: &mut MetaRegistry) {
         T::register(registry);
+    }
+}
+
+/// Server-sent events (WHATWG HTML, "Server-sent events"). Their names and data are told where they are declared.
+pub struct Events(SSE);
+
+impl Events {
+    /// Sends what the stream gives, and comments meanwhile, so that the connection is never silent for longer than
+    /// `heartbeat`.
+    pub fn new(events: BoxStream<'static, Event>, heartbeat: Duration) -> Self {
+        Self(SSE::new(events).keep_alive(heartbeat))
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Payload for Events {
+    const CONTENT_TYPE: &'static str = "text/event-stream";
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")))
+    }
+}
+
+impl IntoResponse for Events {
+    fn into_response(self) -> Response {
+        self.0.into_response()
     }
 }
 

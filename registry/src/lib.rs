@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod sync_plan;
 pub mod tag_filter;
 pub mod task;
+pub mod trace_parent;
 
 pub use clock::{Clock, Timestamp};
 pub use descriptor::Descriptor;
@@ -30,6 +31,7 @@ pub use name::{RepositoryName, Tag};
 pub use platform::Platform;
 pub use reference::{ImageReference, Reference};
 pub use tag_filter::TagFilter;
+pub use trace_parent::TraceParent;
 
 /// The largest manifest that is accepted from anywhere, in bytes: 4 MiB, as OCI distribution-spec 1.1,
 /// "Pushing Manifests", asks registries to allow.

@@ -12,6 +12,10 @@ pub struct ServerConfig {
     pub token_auth: bool,
     /// Whether `_catalog` lists the public names to anybody. Otherwise it asks for credentials.
     pub anonymous_catalog: bool,
+    /// Whether anybody may read `/metrics`. Otherwise it asks for an administrator's credentials.
+    pub anonymous_metrics: bool,
+    /// How many streams of tasks' events may be open at a time.
+    pub max_event_streams: usize,
     /// How long requests may go on after the shutdown began.
     pub shutdown_grace: Duration,
     /// How long a client may take to send a request's head, and to sit idle between two requests.
@@ -30,6 +34,8 @@ impl Default for ServerConfig {
             public_url: None,
             token_auth: true,
             anonymous_catalog: true,
+            anonymous_metrics: false,
+            max_event_streams: 64,
             shutdown_grace: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_mins(1),

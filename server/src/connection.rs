@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -17,11 +18,20 @@ pub(crate) struct StallGuard<T> {
     /// Runs while a write waits; kept between waits, so that waiting allocates once.
     deadline: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    /// Counts the bytes that were written.
+    sent: Counter,
 }
 
 impl<T> StallGuard<T> {
-    pub(crate) fn new(inner: T, patience: Duration) -> Self {
-        Self { inner, patience, deadline: None, waiting: false }
+    pub(crate) fn new(inner: T, patience: Duration, sent: Counter) -> Self {
+        Self { inner, patience, deadline: None, waiting: false, sent }
+    }
+
+    fn count(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &outcome {
+            self.sent.inc_by(*count as u64);
+        }
+        outcome
     }
 
     /// Passes `outcome` on, and minds the time while it is pending.
@@ -58,6 +68,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write(context, bytes);
+        let outcome = self.count(outcome);
         self.guard(context, outcome)
     }
 
@@ -67,6 +78,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        let outcome = self.count(outcome);
         self.guard(context, outcome)
     }
 
@@ -93,11 +105,13 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_stops_reading_is_given_up() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut guarded = StallGuard::new(near, Duration::from_millis(30));
+        let sent = Counter::default();
+        let mut guarded = StallGuard::new(near, Duration::from_millis(30), sent.clone());
         guarded.write_all(&[0; 16]).await.unwrap();
         let mut buffer = [0; 16];
         far.read_exact(&mut buffer).await.unwrap();
         let error = guarded.write_all(&[0; 17]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(sent.get(), 32);
     }
 }

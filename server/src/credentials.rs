@@ -2,7 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poem::http::{HeaderMap, header};
+use poem::http::{HeaderMap, StatusCode, header};
+use poem::{Request, Response};
+
+use crate::AppState;
 
 /// What a client proves itself with.
 #[derive(PartialEq, Eq)]
@@ -35,6 +38,40 @@ impl<'a> Credentials<'a> {
         } else {
             Self::Unusable
         })
+    }
+}
+
+/// Whether whoever asks for a page of operators may have it.
+pub(crate) enum Admission {
+    /// An administrator.
+    Admitted,
+    /// Anybody else: this is the answer.
+    Refused(Response),
+}
+
+/// Asks for an administrator's Basic credentials.
+pub(crate) async fn admit(state: &AppState, request: &Request) -> Admission {
+    let challenge = || {
+        let answer = Response::builder().status(StatusCode::UNAUTHORIZED).content_type("text/plain");
+        let challenge = "Basic realm=\"entrepot\", charset=\"UTF-8\"";
+        Admission::Refused(
+            answer.header(header::WWW_AUTHENTICATE, challenge).body("Log in as an administrator.\n"),
+        )
+    };
+    let refuse = |status: StatusCode, text: &'static str| {
+        Admission::Refused(Response::builder().status(status).content_type("text/plain").body(text))
+    };
+    let Some(Credentials::Basic { username, password }) = Credentials::find(request.headers()) else {
+        return challenge();
+    };
+    match state.catalog.verify_password(&username, &password).await {
+        Ok(Some(user)) if user.is_admin => Admission::Admitted,
+        Ok(Some(_)) => refuse(StatusCode::FORBIDDEN, "Only administrators may see this.\n"),
+        Ok(None) => challenge(),
+        Err(error) => {
+            tracing::warn!(error = registry::chain(&error), "a password could not be verified");
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached.\n")
+        }
     }
 }
 

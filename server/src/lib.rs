@@ -10,6 +10,7 @@ mod credentials;
 pub mod error;
 mod health;
 mod limits;
+mod metrics;
 mod origin;
 pub mod router;
 mod serve;

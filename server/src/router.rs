@@ -7,7 +7,7 @@ use poem::{Endpoint, EndpointExt, Request, Response, Result, Route, get};
 use crate::limits::LimitBody;
 use crate::telemetry::{CorrelationId, Traced};
 use crate::v2::{V2, V2Error};
-use crate::{AppState, api, health, token, ui};
+use crate::{AppState, api, health, metrics, token, ui};
 
 /// The whole application.
 pub fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'static {
@@ -18,21 +18,25 @@ pub fn routes(state: AppState) -> impl Endpoint<Output = Response> + 'static {
     };
     let rest = health(&state)
         .at("/", with(&state, |state, request| async move { ui::index(&state, &request) }))
+        .at("/ui/tasks", with(&state, ui::tasks::get))
+        .at("/ui/tasks/", with(&state, ui::tasks::get))
         .at("/token", with(&state, token::get))
         .at("/token/", with(&state, token::get))
         .nest("/pulp/api/v3", management);
-    Traced(App { v2: V2::new(state), rest })
+    let http = state.metrics.http().clone();
+    Traced::new(App { v2: V2::new(state), rest }, http)
 }
 
 /// What a worker answers.
 pub fn health_routes(state: &AppState) -> impl Endpoint<Output = Response> + 'static {
-    Traced(health(state).map_to_response())
+    Traced::new(health(state).map_to_response(), state.metrics.http().clone())
 }
 
 fn health(state: &AppState) -> Route {
     Route::new()
         .at("/livez", with(state, |_, _| async { health::livez() }))
         .at("/readyz", with(state, |state, _| health::readyz(state)))
+        .at("/metrics", with(state, metrics::get))
 }
 
 /// `GET` (and `HEAD`) by a function of the state and the request.

@@ -41,12 +41,14 @@ pub enum Surface {
 /// Answers requests on `listener` until `shutdown`; then no connection is accepted any more, and requests
 /// that run have [`ServerConfig::shutdown_grace`] to finish.
 pub async fn serve(
-    state: AppState,
+    mut state: AppState,
     surface: Surface,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let config = Arc::clone(&state.config);
+    state.closing = shutdown.clone();
+    let sent = state.metrics.http().sent();
     let local = listener.local_addr()?;
     tracing::info!(address = %local, "listening on {local}");
     let application = Arc::new(match surface {
@@ -63,6 +65,7 @@ pub async fn serve(
         match accepted {
             Ok((socket, remote)) => {
                 let addresses = (LocalAddr(Addr::from(local)), RemoteAddr(Addr::from(remote)));
+                let socket = StallGuard::new(prepared(socket), config.stall_timeout, sent.clone());
                 let connection =
                     drive(Arc::clone(&application), socket, addresses, Arc::clone(&config), shutdown.clone());
                 let abort = abort.clone();
@@ -92,16 +95,13 @@ pub async fn serve(
 /// Drives one connection to its end. After the shutdown began, the request that runs is its last.
 async fn drive<E>(
     application: Arc<E>,
-    socket: TcpStream,
+    socket: StallGuard<TcpStream>,
     (local, remote): (LocalAddr, RemoteAddr),
     config: Arc<ServerConfig>,
     shutdown: CancellationToken,
 ) where
     E: Endpoint<Output = Response> + 'static,
 {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let application = Arc::clone(&application);
         let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
@@ -111,7 +111,7 @@ async fn drive<E>(
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(StallGuard::new(socket, config.stall_timeout)), service);
+        .serve_connection(TokioIo::new(socket), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -123,4 +123,12 @@ async fn drive<E>(
     if let Err(error) = result {
         tracing::debug!(%error, remote = %remote, "a connection broke");
     }
+}
+
+/// Answers are sent at once, however small they are.
+fn prepared(socket: TcpStream) -> TcpStream {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    socket
 }

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use registry::Timestamp;
 use storage::{BlobStore, Catalog};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::origin::PublicOrigin;
 use crate::token::TokenIssuer;
 use crate::{ServerConfig, ServerError};
@@ -25,6 +29,11 @@ pub struct AppState {
     pub started: Timestamp,
     pub(crate) tokens: Arc<TokenIssuer>,
     pub(crate) public_origin: Option<Arc<PublicOrigin>>,
+    pub(crate) metrics: Metrics,
+    /// A permit for each stream of events.
+    pub(crate) event_streams: Arc<Semaphore>,
+    /// Canceled when the server shuts down: answers without an end end then.
+    pub(crate) closing: CancellationToken,
 }
 
 impl AppState {
@@ -38,6 +47,22 @@ impl AppState {
         let key = catalog.stored_secret(SIGNING_KEY, TokenIssuer::make_key).await?;
         let tokens = Arc::new(TokenIssuer::from_key(&key, catalog.clock().clone())?);
         let started = catalog.now();
-        Ok(Self { catalog, blobs, config, started, tokens, public_origin })
+        Ok(Self {
+            metrics: Metrics::new(Registry::default()),
+            event_streams: Arc::new(Semaphore::new(config.max_event_streams)),
+            closing: CancellationToken::new(),
+            catalog,
+            blobs,
+            config,
+            started,
+            tokens,
+            public_origin,
+        })
+    }
+
+    /// Shows at `/metrics` what others have entered into `registry`, too.
+    #[must_use]
+    pub fn with_metrics(self, registry: Registry) -> Self {
+        Self { metrics: Metrics::new(registry), ..self }
     }
 }

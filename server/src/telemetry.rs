@@ -1,4 +1,4 @@
-//! Correlation ids, one span and one event for each request, and the last net for panics.
+//! Correlation ids and traces, one span and one event for each request, its metrics, and the last net for panics.
 //!
 //! Nothing is logged that a client sent beside method and path: no query, no header, no body.
 
@@ -8,25 +8,41 @@ use std::time::Instant;
 use futures::FutureExt as _;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use poem::{Endpoint, FromRequest, Request, RequestBody, Response, Result};
+use registry::TraceParent;
 use tracing::Instrument as _;
 
+use crate::metrics::HttpMetrics;
+
 const HEADER: HeaderName = HeaderName::from_static("correlation-id");
+/// W3C Trace Context. It is not sent on: upstreams learn nothing of what runs here.
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Names one request in logs, tasks and answers. Handlers find it in the request's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CorrelationId(pub String);
+pub struct CorrelationId(
+    /// The id.
+    pub String,
+    /// The distributed trace that the request is a part of, if its client named one.
+    pub(crate) Option<TraceParent>,
+);
 
 impl CorrelationId {
     /// The client's id when it is a UUID (32 hexadecimal digits, or with dashes), else a fresh one: the
     /// `pulp` command relies on a bad one being replaced.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let sent = headers.get(&HEADER).and_then(|value| value.to_str().ok());
-        Self(sent.filter(|text| is_uuid(text)).map_or_else(Self::fresh_text, str::to_owned))
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let sent = text(HEADER).filter(|text| is_uuid(text));
+        let trace_parent = text(TRACE_PARENT).and_then(|text| text.parse().ok());
+        Self(sent.map_or_else(Self::fresh_text, str::to_owned), trace_parent)
     }
 
     /// The id of `request`, or a fresh one where no middleware set it.
     pub(crate) fn of_request(request: &Request) -> Self {
-        request.data::<Self>().cloned().unwrap_or_else(|| Self(Self::fresh_text()))
+        request.data::<Self>().cloned().unwrap_or_else(|| Self(Self::fresh_text(), None))
+    }
+
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        self.1.as_ref().map(TraceParent::trace_id)
     }
 
     fn fresh_text() -> String {
@@ -45,7 +61,16 @@ fn is_uuid(text: &str) -> bool {
 }
 
 /// Wraps the whole application.
-pub(crate) struct Traced<E>(pub(crate) E);
+pub(crate) struct Traced<E> {
+    inner: E,
+    metrics: HttpMetrics,
+}
+
+impl<E> Traced<E> {
+    pub(crate) fn new(inner: E, metrics: HttpMetrics) -> Self {
+        Self { inner, metrics }
+    }
+}
 
 impl<E: Endpoint<Output = Response>> Endpoint for Traced<E> {
     type Output = Response;
@@ -57,12 +82,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for Traced<E> {
         let uri = request.original_uri().clone();
         let quiet = is_routine(&method, uri.path());
         let span = if quiet {
-            tracing::debug_span!("request", %method, path = uri.path(), correlation_id = id.0)
+            let path = uri.path();
+            tracing::debug_span!("request", %method, path, correlation_id = id.0, trace_id = id.trace_id())
         } else {
-            tracing::info_span!("request", %method, path = uri.path(), correlation_id = id.0)
+            let path = uri.path();
+            tracing::info_span!("request", %method, path, correlation_id = id.0, trace_id = id.trace_id())
         };
         request.set_data(id.clone());
-        let answer = AssertUnwindSafe(self.0.get_response(request).instrument(span)).catch_unwind().await;
+        let answer = AssertUnwindSafe(self.inner.get_response(request).instrument(span)).catch_unwind().await;
         let mut response = answer.unwrap_or_else(|_| {
             tracing::error!(%method, path = uri.path(), correlation_id = id.0, "a handler panicked");
             internal_error(&id)
@@ -70,6 +97,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Traced<E> {
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(HEADER, value);
         }
+        self.metrics.count(uri.path(), &method, response.status(), started.elapsed());
         log_answer(&method, &uri, &id, response.status(), started, quiet);
         Ok(response)
     }
@@ -78,7 +106,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Traced<E> {
 /// Pulls and probes come by the thousand: they are logged at the level debug unless they go wrong.
 fn is_routine(method: &Method, path: &str) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
-        && (path.starts_with("/v2/") || path == "/livez" || path == "/readyz")
+        && (path.starts_with("/v2/") || matches!(path, "/livez" | "/readyz" | "/metrics"))
 }
 
 fn log_answer(
@@ -90,15 +118,15 @@ fn log_answer(
     quiet: bool,
 ) {
     let path = uri.path();
-    let status_code = status.as_u16();
+    let (status_code, trace_id) = (status.as_u16(), id.trace_id());
     // A challenge is how every pull with a token begins.
     let went_well = status_code < 400 || status == StatusCode::UNAUTHORIZED;
     if quiet && went_well {
         let duration_ms = milliseconds_since(started);
-        tracing::debug!(%method, path, status = status_code, duration_ms, correlation_id = id.0, "answered");
+        tracing::debug!(%method, path, status = status_code, duration_ms, correlation_id = id.0, trace_id, "answered");
     } else {
         let duration_ms = milliseconds_since(started);
-        tracing::info!(%method, path, status = status_code, duration_ms, correlation_id = id.0, "answered");
+        tracing::info!(%method, path, status = status_code, duration_ms, correlation_id = id.0, trace_id, "answered");
     }
 }
 
@@ -142,7 +170,7 @@ mod tests {
     #[tokio::test]
     async fn the_id_reaches_handler_and_answer() {
         let seen = make_sync(|request: Request| Response::from(CorrelationId::of_request(&request).0));
-        let client = TestClient::new(Traced(seen));
+        let client = TestClient::new(Traced::new(seen, HttpMetrics::default()));
         let id = "0123456789abcdef0123456789abcdef";
         let answer = client.get("/").header("Correlation-ID", id).send().await;
         answer.assert_header("correlation-id", id);
@@ -156,7 +184,7 @@ mod tests {
             panic!("on purpose");
             Response::from("never")
         });
-        let client = TestClient::new(Traced(panics));
+        let client = TestClient::new(Traced::new(panics, HttpMetrics::default()));
         let id = "0123456789abcdef0123456789abcdef";
         let answer = client.get("/").header("Correlation-ID", id).send().await;
         answer.assert_status(StatusCode::INTERNAL_SERVER_ERROR);

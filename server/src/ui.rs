@@ -1,4 +1,6 @@
-//! The page at `/`: what this is, and how to pull from it.
+//! Pages for people. This one is at `/`: what this is, and how to pull from it.
+
+pub(crate) mod tasks;
 
 use poem::http::header;
 use poem::{Request, Response};
@@ -16,7 +18,7 @@ pub(crate) fn index(state: &AppState, request: &Request) -> Response {
          <p>A registry that mirrors and hosts container images.</p>\n\
          <pre>podman pull {host}/NAME:TAG</pre>\n\
          <p><a href=\"/v2/_catalog\">What it serves</a>, its \
-         <a href=\"/pulp/api/v3/status/\">status</a>, and the \
+         <a href=\"/pulp/api/v3/status/\">status</a>, its <a href=\"/ui/tasks/\">tasks</a>, and the \
          <a href=\"/pulp/api/v3/docs/\">management API</a> \
          (<a href=\"/pulp/api/v3/docs/api.json\">OpenAPI</a>).</p>\n\
          </body></html>\n"

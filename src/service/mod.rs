@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use server::{AppState, ServerConfig, Surface};
 use storage::{BlobStore, Catalog};
 use tokio::net::TcpListener;
@@ -104,7 +105,13 @@ impl Service {
         let listener = listen(role.address(settings)).await?;
         let Stores { catalog, blobs, lock } = Stores::open(settings, lock).await?;
         let address = listener.local_addr().map_err(Error::Serving)?;
+        let mut registry = Registry::default();
+        let metrics = registry.sub_registry_with_prefix("entrepot");
+        catalog.queue_metrics().register(metrics);
+        let worker_config = worker_config(settings);
+        worker_config.metrics.register(metrics);
         let state = AppState::new(catalog.clone(), blobs.clone(), Arc::new(server_config(settings))).await?;
+        let state = state.with_metrics(registry);
         let shutdown = CancellationToken::new();
         let mut parts = JoinSet::new();
         let surface = if role == Role::Worker { Surface::Health } else { Surface::All };
@@ -117,8 +124,7 @@ impl Service {
                 Ok("scheduler")
             });
         } else {
-            let config = worker_config(settings);
-            let working = worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone());
+            let working = worker::run(catalog.clone(), blobs.clone(), worker_config, shutdown.clone());
             parts.spawn(async { Ok(working.await.map(|()| "worker")?) });
         }
         let public_url = settings.public_url.as_ref().map(|url| url.value.clone());
@@ -186,6 +192,7 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
     WorkerConfig {
         concurrency: settings.worker_concurrency.value,
         task_retention: (days > 0).then(|| Duration::from_hours(24 * u64::from(days))),
+        logs: telemetry::task_logs(),
         ..WorkerConfig::default()
     }
 }
@@ -195,6 +202,7 @@ fn server_config(settings: &Settings) -> ServerConfig {
         public_url: settings.public_url.as_ref().map(|url| url.value.clone()),
         token_auth: settings.token_auth.value,
         anonymous_catalog: settings.anonymous_catalog.value,
+        anonymous_metrics: settings.anonymous_metrics.value,
         shutdown_grace: settings.shutdown_grace.value,
         ..ServerConfig::default()
     }

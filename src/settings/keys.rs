@@ -75,6 +75,9 @@ pub const TOKEN_AUTH: Key = key("token_auth", "--token-auth", "ENTREPOT_TOKEN_AU
 /// Whether anybody may list the public names.
 pub const ANONYMOUS_CATALOG: Key =
     key("anonymous_catalog", "--anonymous-catalog", "ENTREPOT_ANONYMOUS_CATALOG", "true or false");
+/// Whether anybody may read the metrics.
+pub const ANONYMOUS_METRICS: Key =
+    key("anonymous_metrics", "--anonymous-metrics", "ENTREPOT_ANONYMOUS_METRICS", "true or false");
 /// How many syncs run at once.
 pub const WORKER_CONCURRENCY: Key = key(
     "worker_concurrency",
@@ -114,7 +117,7 @@ pub const LOG: Key = key(
 pub const LOG_FORMAT: Key = key("log_format", "--log-format", "ENTREPOT_LOG_FORMAT", "auto, human or json");
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 16] = [
+pub const ALL: [&Key; 17] = [
     &DATA_DIR,
     &LISTEN,
     &WORKER_LISTEN,
@@ -125,6 +128,7 @@ pub const ALL: [&Key; 16] = [
     &ADMIN_PASSWORD,
     &TOKEN_AUTH,
     &ANONYMOUS_CATALOG,
+    &ANONYMOUS_METRICS,
     &WORKER_CONCURRENCY,
     &TASKS_PER_UPSTREAM,
     &TASK_RETENTION,

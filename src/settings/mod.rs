@@ -76,6 +76,8 @@ pub struct Settings {
     pub token_auth: Setting<bool>,
     /// Whether anybody may list the public names.
     pub anonymous_catalog: Setting<bool>,
+    /// Whether anybody may read the metrics.
+    pub anonymous_metrics: Setting<bool>,
     /// How many syncs run at once.
     pub worker_concurrency: Setting<usize>,
     /// How many tasks talk to one upstream at once, on all workers together.
@@ -116,6 +118,7 @@ impl Settings {
             })?,
             token_auth: layers.get(&keys::TOKEN_AUTH, "true", boolean)?,
             anonymous_catalog: layers.get(&keys::ANONYMOUS_CATALOG, "true", boolean)?,
+            anonymous_metrics: layers.get(&keys::ANONYMOUS_METRICS, "false", boolean)?,
             worker_concurrency: layers.get(&keys::WORKER_CONCURRENCY, "4", |text| number(text, 1, 100))?,
             tasks_per_upstream: layers.get(&keys::TASKS_PER_UPSTREAM, "3", |text| number(text, 1, 100))?,
             task_retention_days: layers.get(&keys::TASK_RETENTION, "30", |text| number(text, 0, 36_500))?,

@@ -28,6 +28,7 @@ impl Settings {
         }
         show(&mut text, &keys::TOKEN_AUTH, &self.token_auth, ToString::to_string);
         show(&mut text, &keys::ANONYMOUS_CATALOG, &self.anonymous_catalog, ToString::to_string);
+        show(&mut text, &keys::ANONYMOUS_METRICS, &self.anonymous_metrics, ToString::to_string);
         show(&mut text, &keys::WORKER_CONCURRENCY, &self.worker_concurrency, ToString::to_string);
         show(&mut text, &keys::TASKS_PER_UPSTREAM, &self.tasks_per_upstream, ToString::to_string);
         show(&mut text, &keys::TASK_RETENTION, &self.task_retention_days, ToString::to_string);

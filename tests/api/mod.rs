@@ -1,6 +1,10 @@
 //! The management API, asked by hand.
 
 mod bad_input;
+mod metrics;
+mod operators;
 mod schedules;
 mod secrets;
+mod task_events;
 mod tasks;
+mod traces;

@@ -42,6 +42,17 @@ async fn secrets_are_in_no_answer_no_log_and_no_database(database: Database) {
     for list in ["remotes/container/container/", "tasks/", "repositories/container/container/"] {
         answers += &entrepot.read(&format!("/pulp/api/v3/{list}")).to_string();
     }
+    let tasks = entrepot.read("/pulp/api/v3/tasks/");
+    let (mut lines, mut texts) = (0, String::new());
+    for task in tasks["results"].as_array().unwrap() {
+        let log = entrepot.read(&format!("{}logs/?limit=1000", task["pulp_href"].as_str().unwrap()));
+        lines += log["count"].as_u64().unwrap();
+        texts += &log.to_string();
+    }
+    assert!(lines > 10 && texts.contains("blob fetched"), "{texts}");
+    answers += &texts;
+    answers += &entrepot.admin().get("/ui/tasks/").text();
+    answers += &entrepot.admin().get("/metrics").text();
     let log = entrepot.log();
     let stored = entrepot.database_bytes();
     for secret in SECRETS.iter().chain(&[ADMIN_PASSWORD, "not-the-password"]) {

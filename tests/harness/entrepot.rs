@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::client::Client;
 use super::database::{Database, OwnDatabase};
+use super::metrics::Samples;
 use super::process::{Program, run};
 
 /// The password of `admin`.
@@ -42,6 +43,8 @@ impl Entrepot {
     pub fn start_worker(&self) -> Program {
         let worker = serve("worker", &self.settings, &self.data_folder(), None);
         worker.wait_for_line("Entrepot is ready");
+        // It answers before it is entered into the catalog.
+        worker.wait_for_line("worker started");
         worker
     }
 
@@ -148,6 +151,13 @@ impl Entrepot {
             Some(own) => own.dump().into_bytes(),
             None => files_below(&self.data_folder(), "entrepot"),
         }
+    }
+
+    /// What it has counted.
+    pub fn metrics(&self) -> Samples {
+        let shown = self.admin().get("/metrics");
+        assert_eq!(shown.status, 200, "{}", shown.text());
+        Samples::parse(&shown.text(), false)
     }
 
     /// A client without credentials.

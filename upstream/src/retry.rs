@@ -73,11 +73,11 @@ impl Retries {
         }
         self.failures += 1;
         let pause = self.policy.pause(&error, self.failures);
-        tracing::debug!(
+        tracing::info!(
             %error,
             attempt = self.failures,
             pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-            "A request to an upstream failed and will be tried again"
+            "a request to an upstream failed and will be tried again"
         );
         tokio::time::sleep(pause).await;
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::{SyncMetrics, TaskLogs};
+
 /// How a worker behaves. The default suits one machine.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -27,6 +29,10 @@ pub struct WorkerConfig {
     pub task_retention: Option<Duration>,
     /// The wait before the second attempt; it doubles with each further one.
     pub retry_base: Duration,
+    /// Counts what syncs take from upstreams.
+    pub metrics: SyncMetrics,
+    /// Where what its tasks log arrives, if its layer is part of the program's log.
+    pub logs: TaskLogs,
 }
 
 impl Default for WorkerConfig {
@@ -43,6 +49,8 @@ impl Default for WorkerConfig {
             max_attempts: 3,
             task_retention: None,
             retry_base: Duration::from_secs(5),
+            metrics: SyncMetrics::default(),
+            logs: TaskLogs::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use storage::queue::Job;
 use storage::{BlobStore, Catalog, Fence, Outcome, StorageError, Task};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::jobs::{self, JobContext};
 use crate::lease::Lease;
@@ -17,7 +18,10 @@ use crate::reports::Reports;
 use crate::running::{Entered, Running};
 use crate::stop::StopReason;
 use crate::{JobError, WorkerConfig, backoff};
-use registry::chain;
+use registry::{TraceParent, chain};
+
+/// The span of a job: what is logged in it belongs to its task.
+pub(crate) const JOB_SPAN: &str = "job";
 
 /// How long a task that only later releases know is left alone after this one gave it back.
 const LEAVE_TO_OTHERS: Duration = Duration::from_secs(2);
@@ -30,6 +34,8 @@ pub(crate) struct Executor {
     pub(crate) lease: Arc<Lease>,
     pub(crate) running: Arc<Running>,
     pub(crate) shutdown: CancellationToken,
+    /// By which the logs of this worker's tasks are told from those of others.
+    pub(crate) log_writer: Uuid,
 }
 
 impl Executor {
@@ -44,8 +50,17 @@ impl Executor {
         let fence = Fence { task: job.task, dispatch_no: job.dispatch_no, worker: self.lease.worker() };
         match self.catalog.claim_task(fence.worker, fence.task, fence.dispatch_no).await {
             Ok(Some((task, fence))) => {
-                let span = tracing::info_span!("job", task.id = %task.id, task.name = task.name);
+                let span = tracing::info_span!(
+                    JOB_SPAN,
+                    task.id = %task.id,
+                    task.name = task.name,
+                    correlation_id = task.logging_cid,
+                    trace_id = task.trace_parent.as_ref().map(TraceParent::trace_id),
+                );
+                let id = task.id;
+                self.config.logs.begin(id, self.log_writer, self.count_log_lines(&task).await);
                 self.run(task, fence, &entered).instrument(span).await;
+                self.config.logs.end(id);
             }
             Ok(None) => tracing::debug!(task.id = %job.task, "a stale delivery was ignored"),
             Err(error) => {
@@ -54,6 +69,14 @@ impl Executor {
                 self.settle(&fence, Settlement::Release(Duration::ZERO)).await;
             }
         }
+    }
+
+    /// What earlier attempts left counts too. A log that cannot be counted is no reason not to run the task.
+    async fn count_log_lines(&self, task: &Task) -> u64 {
+        if task.attempt <= 1 {
+            return 0;
+        }
+        self.catalog.count_task_log(task.id).await.unwrap_or_default()
     }
 
     async fn run(&self, task: Task, fence: Fence, entered: &Entered) {
@@ -65,7 +88,9 @@ impl Executor {
             reports: Reports::new(self.catalog.clone(), fence),
             created_by: task.created_by,
             correlation_id: task.logging_cid.clone(),
+            trace_parent: task.trace_parent.clone(),
             group: task.group,
+            metrics: self.config.metrics.clone(),
         };
         tracing::info!(attempt = task.attempt, "task started");
         // Should both be ready, the fence settles it.
@@ -100,6 +125,11 @@ impl Executor {
                 if error.is_transient() && failures < self.config.max_attempts {
                     let delay = backoff::delay(self.config.retry_base, failures);
                     let delay = delay.max(error.retry_after().unwrap_or_default());
+                    tracing::info!(
+                        failures,
+                        delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+                        "task will be tried again"
+                    );
                     Some(Settlement::Retry(delay, error.to_task_error()))
                 } else {
                     Some(Settlement::Finish(Outcome::Failed(error.to_task_error())))

@@ -19,8 +19,11 @@ use crate::retention;
 use crate::running::Running;
 use crate::scheduler::fire_schedules;
 use crate::stop::StopReason;
-use crate::{WorkerConfig, WorkerError};
+use crate::{WorkerConfig, WorkerError, task_log};
 use registry::chain;
+
+/// How long the last lines of logs may take to be written at the shutdown.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs tasks until `shutdown` is canceled; then takes no more, lets the running ones go on for a moment, hands
 /// back what is left, and returns.
@@ -51,6 +54,10 @@ pub async fn run(
 
     background.spawn(retention::keep(catalog.clone(), config.task_retention));
 
+    let (log_writer, log_stop) = (Uuid::now_v7(), CancellationToken::new());
+    let writing = task_log::write(config.logs.clone(), catalog.clone(), log_writer, log_stop.clone());
+    let writing = tokio::spawn(writing);
+
     let executor = Arc::new(Executor {
         catalog: catalog.clone(),
         blobs,
@@ -58,6 +65,7 @@ pub async fn run(
         lease: Arc::clone(&lease),
         running: Arc::clone(&running),
         shutdown: shutdown.clone(),
+        log_writer,
     });
     let mut queues = JoinSet::new();
     for queue in JobQueue::ALL {
@@ -65,6 +73,10 @@ pub async fn run(
     }
     while queues.join_next().await.is_some() {}
     drain(&running, &config).await;
+    log_stop.cancel();
+    if tokio::time::timeout(LOG_PATIENCE, writing).await.is_err() {
+        tracing::warn!("the logs of the last tasks could not be written");
+    }
     if running.count() == 0
         && let Err(error) = lease.end().await
     {

@@ -27,7 +27,7 @@ pub use schedule::{
 pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
 pub use task::{
     AsyncOperation, CancelTask, MinimalTaskResponse, ProgressReport, Purge, SetLabel, SetLabelResponse,
-    TaskErrorDocument, TaskGroupOperation, TaskGroupResponse, TaskResponse, UnsetLabel, UnsetLabelResponse,
+    TaskErrorDocument, TaskGroupOperation, TaskGroupResponse, TaskLogLine, TaskResponse, UnsetLabel, UnsetLabelResponse,
     WaitingForResponse, WorkerResponse,
 };
 

@@ -202,6 +202,20 @@ pub struct Purge {
     pub states: Option<Vec<String>>,
 }
 
+/// A line of a task's log.
+#[derive(Debug, Object)]
+#[oai(rename = "TaskLogLineResponse")]
+pub struct TaskLogLine {
+    /// When it was logged.
+    pub at: Moment,
+    /// error, warn, info, debug or trace.
+    pub level: String,
+    /// Which part of the program logged it.
+    pub target: String,
+    /// What happened.
+    pub message: String,
+}
+
 /// A worker.
 #[derive(Debug, Object)]
 #[oai(rename = "WorkerResponse")]
@@ -266,4 +280,5 @@ pub struct UnsetLabelResponse {
 
 impl Pageable for TaskResponse {}
 impl Pageable for TaskGroupResponse {}
+impl Pageable for TaskLogLine {}
 impl Pageable for WorkerResponse {}

@@ -38,7 +38,7 @@ impl<E: Endpoint> Endpoint for Contract<E> {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             return Ok(with_allow(response, methods));
         }
-        if wanted.is_everything() || !response.is_success() {
+        if wanted.is_everything() || !response.is_success() || !is_json(&response) {
             Ok(response)
         } else {
             prune(response, &wanted).await
@@ -77,6 +77,11 @@ fn contract_error(error: Error, method: &str, has_credentials: bool, cid: &Corre
         error.to_string()
     };
     json_response(status, &json!({"detail": detail}))
+}
+
+/// Anything else has no fields, and may never end.
+fn is_json(response: &Response) -> bool {
+    response.content_type().is_some_and(|kind| kind.starts_with("application/json"))
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {

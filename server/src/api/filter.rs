@@ -257,7 +257,7 @@ mod tests {
             limit: 10,
             offset: 20,
             now: Timestamp::from_micros(0),
-            cid: CorrelationId(String::new()),
+            cid: CorrelationId(String::new(), None),
         }
     }
 

@@ -23,7 +23,7 @@ mod schedules;
 mod status;
 mod submit;
 mod task_groups;
-mod tasks;
+pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 mod update;

@@ -34,6 +34,7 @@ pub(crate) async fn submit(
     let new = NewTask {
         created_by: Some(asker.user.id),
         correlation_id: asker.cid.0.clone(),
+        trace_parent: asker.cid.1.clone(),
         ..NewTask::new(work, reservations)
     };
     let id = tx.submit(new).await?;

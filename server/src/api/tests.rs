@@ -160,3 +160,26 @@ async fn fields_come_in_the_order_that_is_declared() {
     let expected = "pulp_href prn pulp_created pulp_last_updated name tagged_manifest";
     assert_eq!(keys(&some["results"][0]), expected);
 }
+
+#[tokio::test]
+async fn only_so_many_streams_are_open_and_they_are_not_gathered() {
+    let config = crate::ServerConfig { max_event_streams: 1, ..crate::ServerConfig::default() };
+    let fixture = Fixture::with(config).await;
+    let body = json!({"name": "x", "base_path": "x"}).to_string();
+    let (_, accepted) =
+        ask(&fixture, "POST", "distributions/container/container/", "application/json", &body).await;
+    // The task waits, since there is no worker: its events do not end. Fields would be chosen from a whole answer.
+    let path = format!("{}events/?fields=name", accepted["task"].as_str().unwrap());
+    let open = async || {
+        let credentials = STANDARD.encode(format!("admin:{PASSWORD}"));
+        let asked = fixture.client.get(&path).header("authorization", format!("Basic {credentials}")).send();
+        tokio::time::timeout(std::time::Duration::from_secs(10), asked).await.unwrap().0
+    };
+    let first = open().await;
+    assert_eq!((first.status(), first.content_type()), (StatusCode::OK, Some("text/event-stream")));
+    let refused = open().await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()["retry-after"], "10");
+    drop(first);
+    assert_eq!(open().await.status(), StatusCode::OK);
+}

@@ -21,6 +21,7 @@ mod secrets;
 pub mod served;
 pub mod sync;
 pub mod task_groups;
+pub mod task_logs;
 pub mod tasks;
 pub mod users;
 pub mod versions;
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     pub(crate) credentials: CredentialCache,
     pub(crate) passwords: passwords::Passwords,
     pub(crate) signals: crate::queue::Signals,
+    pub(crate) metrics: crate::queue::QueueMetrics,
 }
 
 /// The pool that apalis shares with us.
@@ -128,6 +130,7 @@ impl Catalog {
             credentials: CredentialCache::default(),
             passwords: passwords::Passwords::default(),
             signals: crate::queue::Signals::default(),
+            metrics: crate::queue::QueueMetrics::default(),
         })))
     }
 
@@ -156,6 +159,11 @@ impl Catalog {
         Ok(())
     }
 
+    /// What this process did with tasks.
+    pub fn queue_metrics(&self) -> &crate::queue::QueueMetrics {
+        &self.0.metrics
+    }
+
     /// Where the time comes from.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
@@ -178,7 +186,14 @@ impl Catalog {
             ..TransactionOptions::default()
         };
         let inner = self.0.write.begin_with_options(options).await?;
-        Ok(Tx { inner, catalog: self.clone(), now: self.now(), dispatched: false, canceling: false })
+        Ok(Tx {
+            inner,
+            catalog: self.clone(),
+            now: self.now(),
+            dispatched: false,
+            canceling: false,
+            happenings: Vec::new(),
+        })
     }
 
     /// Closes all connections, after those that are in use have been given back.
@@ -213,6 +228,8 @@ pub struct Tx {
     pub(crate) dispatched: bool,
     /// Running tasks were asked to end: their workers look after the commit.
     pub(crate) canceling: bool,
+    /// What happened to tasks: counted after the commit.
+    pub(crate) happenings: Vec<crate::queue::Happening>,
 }
 
 impl std::fmt::Debug for Tx {
@@ -224,9 +241,10 @@ impl std::fmt::Debug for Tx {
 impl Tx {
     /// Makes the changes durable and visible, all at once.
     pub async fn commit(self) -> Result<()> {
-        let Self { inner, catalog, dispatched, canceling, .. } = self;
+        let Self { inner, catalog, dispatched, canceling, happenings, .. } = self;
         inner.commit().await?;
         catalog.0.generation.fetch_add(1, Ordering::AcqRel);
+        catalog.0.metrics.count(happenings);
         catalog.0.signals.after_commit(dispatched);
         if canceling {
             catalog.0.signals.cancel_asked();

@@ -16,6 +16,7 @@ pub(crate) mod tag;
 pub(crate) mod task;
 pub(crate) mod task_created_resource;
 pub(crate) mod task_group;
+pub(crate) mod task_log;
 pub(crate) mod task_resource;
 pub(crate) mod user_account;
 pub(crate) mod worker_node;

@@ -36,6 +36,7 @@ pub(crate) struct Model {
     pub upstream: Option<String>,
     pub parent_seq: Option<i64>,
     pub group_id: Option<Uuid>,
+    pub trace_parent: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

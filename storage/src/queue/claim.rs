@@ -8,7 +8,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter
 use uuid::Uuid;
 
 use super::lease::fresh_worker;
-use super::{CancelOutcome, Fence, Outcome};
+use super::{CancelOutcome, Fence, Happening, Outcome};
 use crate::catalog::{Catalog, Tx, labels};
 use crate::entity::task::{ActiveModel, Column, Entity, Model};
 use crate::entity::{task_created_resource, task_resource};
@@ -54,6 +54,7 @@ impl Catalog {
         let Some(row) = claimed.into_iter().next() else { return Ok(None) };
         tx.commit().await?;
         let task = crate::catalog::tasks::read_claimed(row)?;
+        self.0.metrics.count_start(&task);
         let fence = Fence { task: task.id, dispatch_no, worker };
         Ok(Some((task, fence)))
     }
@@ -102,6 +103,9 @@ impl Catalog {
         if held.state == TaskState::Canceling.as_str() {
             tx.end_task(&held, Outcome::Canceled).await?;
         } else {
+            if row.error.is_set() {
+                tx.happenings.push(Happening::Retried { kind: held.name.clone() });
+            }
             tx.update_owned(fence, row).await?;
             // Its own turn, or that of another task of its upstream while it waits.
             tx.dispatch_if_eligible(held.seq).await?;
@@ -175,6 +179,8 @@ impl Tx {
         };
         change.state = Set(state.as_str().to_owned());
         change.progress = Set(settled_progress(row, state)?);
+        let run_micros = row.started_at.map(|started| now - started);
+        self.happenings.push(Happening::Ended { kind: row.name.clone(), state, run_micros });
         Entity::update_many().set(change).filter(Column::Seq.eq(row.seq)).exec(&self.inner).await?;
         let freed = task_resource::Entity::update_many()
             .col_expr(task_resource::Column::Held, Expr::value(false))

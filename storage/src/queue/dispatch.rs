@@ -84,6 +84,7 @@ impl Tx {
             upstream: Set(self.upstream_of(&new.work).await?),
             parent_seq: Set(parent_seq),
             group_id: Set(new.group),
+            trace_parent: Set(new.trace_parent.map(|parent| parent.to_string())),
             ..Default::default()
         };
         let seq = row.insert(&self.inner).await?.seq;

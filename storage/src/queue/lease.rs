@@ -14,7 +14,7 @@ use sea_orm::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{JobQueue, Outcome};
+use super::{Happening, JobQueue, Outcome};
 use crate::catalog::list::{self, Field};
 use crate::catalog::sync::column;
 use crate::catalog::{Catalog, Pool, Tx};
@@ -293,6 +293,7 @@ impl Tx {
             .all(&self.inner)
             .await?;
         for row in orphans {
+            self.happenings.push(Happening::TakenOver);
             if row.state == TaskState::Canceling.as_str() {
                 self.end_task(&row, Outcome::Canceled).await?;
                 report.ended += 1;

@@ -12,16 +12,21 @@
 //! ```
 
 mod backend;
+mod census;
 mod claim;
 mod dispatch;
 mod enqueue;
 mod lease;
+mod metrics;
 mod signals;
 
 use registry::task::TaskError;
 use uuid::Uuid;
 
 pub use backend::{Job, JobBackend, JobQueue, WakeStrategy};
+pub use census::{QueueCensus, TaskCount};
+pub(crate) use metrics::Happening;
+pub use metrics::QueueMetrics;
 pub(crate) use signals::Signals;
 
 use crate::{CreatedResource, Task};

@@ -11,8 +11,10 @@ pub(crate) mod sync_repository;
 pub(crate) mod update_resource;
 
 use storage::{BlobStore, Catalog, Fence, Outcome};
+use registry::TraceParent;
 use uuid::Uuid;
 
+use crate::SyncMetrics;
 use crate::reports::Reports;
 
 /// What a job works with.
@@ -25,8 +27,11 @@ pub(crate) struct JobContext {
     pub(crate) created_by: Option<Uuid>,
     /// The request that asked for it.
     pub(crate) correlation_id: String,
+    /// The trace that the request is a part of.
+    pub(crate) trace_parent: Option<TraceParent>,
     /// The group that it belongs to.
     pub(crate) group: Option<Uuid>,
+    pub(crate) metrics: SyncMetrics,
 }
 
 /// A task that made nothing that has a name.

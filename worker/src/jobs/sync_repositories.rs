@@ -43,6 +43,7 @@ fn child(context: &JobContext, repository: &Repository, mirror: bool) -> NewTask
     NewTask {
         created_by: context.created_by,
         correlation_id: context.correlation_id.clone(),
+        trace_parent: context.trace_parent.clone(),
         dedupe_key: Some(format!("{}/{}", context.fence.task, repository.id)),
         parent: Some(context.fence.task),
         group: context.group,

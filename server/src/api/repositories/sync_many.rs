@@ -48,6 +48,7 @@ pub(super) async fn sync_many(
         let new = NewTask {
             created_by: Some(asker.user.id),
             correlation_id: asker.cid.0.clone(),
+            trace_parent: asker.cid.1.clone(),
             group: Some(group),
             ..NewTask::new(work, Vec::new())
         };

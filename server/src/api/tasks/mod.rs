@@ -1,13 +1,15 @@
 //! `/tasks/`
 
 mod cancel;
+mod events;
+mod logs;
 pub(crate) mod purge;
 mod show;
 
-use openapi::objects::{CancelTask, Page, Purge, TaskResponse};
+use openapi::objects::{CancelTask, Page, Purge, TaskLogLine, TaskResponse};
 use openapi::{Json, filters};
 use poem::web::Data;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Header, Path};
 use poem_openapi::{ApiResponse, OpenApi};
 use registry::href::Kind;
 use uuid::Uuid;
@@ -22,7 +24,7 @@ use super::submit::{Accepted, Asker};
 use crate::AppState;
 use crate::telemetry::CorrelationId;
 pub(crate) use cancel::want_canceled;
-use show::show;
+pub(crate) use show::show;
 
 pub(crate) struct Operations;
 
@@ -86,6 +88,38 @@ impl Operations {
         body: Body<CancelTask>,
     ) -> Result<cancel::Canceled, ApiError> {
         cancel::cancel(&state, &cid, task_id(&pulp_id)?, body).await
+    }
+
+    /// Follow a task
+    ///
+    /// An addition to Pulp's API. Server-sent events: `task` with the task as it is shown elsewhere, at once and when
+    /// it changes; `log` with a line of its log; `end` after its final state.
+    #[oai(path = "/:pulp_id/events/", method = "get", operation_id = "tasks_events")]
+    async fn events(
+        &self,
+        state: Data<&AppState>,
+        cid: CorrelationId,
+        _caller: Caller,
+        pulp_id: Path<String>,
+        /// The id of the last event that the client has seen.
+        #[oai(name = "Last-Event-ID")]
+        last_event_id: Header<Option<String>>,
+    ) -> Result<events::TaskEvents, ApiError> {
+        events::watch(&state, &cid, task_id(&pulp_id)?, last_event_id.as_deref()).await
+    }
+
+    /// Read the log of a task
+    ///
+    /// An addition to Pulp's API.
+    #[oai(path = "/:pulp_id/logs/", method = "get", operation_id = "tasks_logs")]
+    async fn logs(
+        &self,
+        state: Data<&AppState>,
+        request: ListRequest,
+        _caller: Caller,
+        pulp_id: Path<String>,
+    ) -> Result<Json<Page<TaskLogLine>>, ApiError> {
+        logs::list(&state, &request, task_id(&pulp_id)?).await
     }
 
     /// Delete a task that has ended

@@ -6,9 +6,9 @@ mod related;
 
 use std::time::Duration;
 
-use registry::Timestamp;
 use registry::task::{ProgressReport, Reservation, TaskError, TaskState, WaitingFor, Work};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use registry::{Timestamp, TraceParent};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::list;
@@ -33,6 +33,8 @@ pub struct NewTask {
     pub created_by: Option<Uuid>,
     /// The request that asked for it.
     pub correlation_id: String,
+    /// The trace that the request is a part of.
+    pub trace_parent: Option<TraceParent>,
     /// It is not to begin before this moment.
     pub not_before: Option<Timestamp>,
     /// There is one task of a key: submitting another gives the first.
@@ -51,6 +53,7 @@ impl NewTask {
             reservations,
             created_by: None,
             correlation_id: String::new(),
+            trace_parent: None,
             not_before: None,
             dedupe_key: None,
             parent: None,
@@ -66,6 +69,30 @@ pub struct CreatedResource {
     pub href: String,
     /// Its resource name.
     pub prn: String,
+}
+
+/// Tells when something may have changed.
+#[derive(Debug)]
+pub struct Changes(tokio::sync::watch::Receiver<u64>);
+
+impl Changes {
+    /// Returns after a commit of this process that no earlier call told of, or after `patience`, which is for what
+    /// other processes commit.
+    pub async fn next(&mut self, patience: Duration) {
+        if tokio::time::timeout(patience, self.0.changed()).await.is_ok_and(|told| told.is_err()) {
+            // The catalog is gone; whoever asks finds out by the next query.
+            tokio::time::sleep(patience).await;
+        }
+    }
+}
+
+/// What tells whether a task has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStamp {
+    /// Where it stands.
+    pub state: TaskState,
+    /// When it last changed.
+    pub updated: Timestamp,
 }
 
 /// A task.
@@ -85,6 +112,8 @@ pub struct Task {
     pub work: Work,
     /// The request that asked for it.
     pub logging_cid: String,
+    /// The trace that the request is a part of.
+    pub trace_parent: Option<TraceParent>,
     /// Who asked for it.
     pub created_by: Option<Uuid>,
     /// When its resources were free.
@@ -124,6 +153,27 @@ impl Catalog {
     pub async fn find_task(&self, id: Uuid) -> Result<Option<Task>> {
         let row = Entity::find().filter(Column::Id.eq(id)).one(self.reader()).await?;
         Ok(self.complete(row.into_iter().collect()).await?.pop())
+    }
+
+    /// What tells whether a task has changed, which costs less than the task.
+    pub async fn find_task_stamp(&self, id: Uuid) -> Result<Option<TaskStamp>> {
+        let found: Option<(String, i64)> = Entity::find()
+            .select_only()
+            .column(Column::State)
+            .column(Column::Updated)
+            .filter(Column::Id.eq(id))
+            .into_tuple()
+            .one(self.reader())
+            .await?;
+        let read = |(state, updated): (String, i64)| {
+            Ok(TaskStamp { state: state_of(&state)?, updated: Timestamp::from_micros(updated) })
+        };
+        found.map(read).transpose()
+    }
+
+    /// Tells from now on when something may have changed.
+    pub fn changes(&self) -> Changes {
+        Changes(self.0.signals.changes())
     }
 
     /// Tasks, newest first unless ordered otherwise.
@@ -177,6 +227,8 @@ fn read(row: Model, related: Related) -> Result<Task> {
         state,
         work: labels::read("work", row.work)?,
         logging_cid: row.logging_cid,
+        // Only what was read is written.
+        trace_parent: row.trace_parent.and_then(|text| text.parse().ok()),
         created_by: row.created_by,
         unblocked_at: moment(row.unblocked_at),
         started_at: moment(row.started_at),

@@ -13,6 +13,7 @@ mod recorder;
 mod settings;
 mod source;
 mod tags;
+mod traffic;
 mod walk;
 
 use std::collections::HashSet;
@@ -30,7 +31,8 @@ use super::JobContext;
 use crate::JobError;
 use progress::Progress;
 use source::Source;
-use walk::Walk;
+use traffic::TrafficMeter;
+use walk::{Found, Walk};
 
 /// What the repository holds before the sync.
 struct Held {
@@ -59,6 +61,7 @@ pub(crate) async fn perform(
         repository,
     };
     let source = Arc::new(Source {
+        traffic: TrafficMeter::new(&context.metrics, client.clone()),
         client,
         catalog: catalog.clone(),
         blobs: context.blobs.clone(),
@@ -66,6 +69,14 @@ pub(crate) async fn perform(
     });
 
     let started = Instant::now();
+    tracing::info!(
+        repository.name = held.repository.name,
+        repository.version = latest,
+        tags = held.tags.len(),
+        upstream = source.repository_url(),
+        mirror,
+        "sync started"
+    );
     let outcome = copy(context, &source, &held, &filter, mirror).await;
     tracing::info!(
         repository.id = %held.repository.id,
@@ -91,10 +102,32 @@ async fn copy(
     let asks = tags::choose(source, filter, held, mirror).await?;
     let walk = Walk::new(Arc::clone(source), held.manifests.clone(), asks);
     let found = walk.run(&context.reports).await?;
+    log_found(source, held, &found);
     let has_digests = filter.digests().next().is_some();
     if found.tags.is_empty() && !found.missing.is_empty() && !has_digests {
         let tags = progress::first_few(&found.missing);
         return Err(JobError::NothingFound { url: source.repository_url(), tags });
     }
     publish::publish(context, source, held, &found.tags, filter, mirror).await
+}
+
+/// What an operator wants to read afterwards, whatever becomes of the version.
+fn log_found(source: &Source, held: &Held, found: &Found) {
+    let unchanged = found.tags.iter().filter(|(tag, digest)| held.tags.get(*tag) == Some(*digest)).count();
+    tracing::info!(
+        tags = found.tags.len(),
+        unchanged,
+        manifests_fetched = source.progress.manifests_fetched(),
+        blobs_fetched = source.progress.blobs_fetched(),
+        blobs_held = source.progress.blobs_held(),
+        bytes_fetched = source.progress.bytes_fetched(),
+        "everything that the tags need is here"
+    );
+    if !found.missing.is_empty() {
+        let missing = progress::first_few(&found.missing);
+        tracing::info!(
+            count = found.missing.len(),
+            "tags that upstream does not have were skipped: {missing}"
+        );
+    }
 }

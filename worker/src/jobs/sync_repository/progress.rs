@@ -16,6 +16,7 @@ pub(super) struct Progress {
     tags_wanted: AtomicU64,
     tags_known: AtomicU64,
     manifests: AtomicU64,
+    manifests_fetched: AtomicU64,
     blobs_seen: AtomicU64,
     blobs_wanted: AtomicU64,
     blobs_fetched: AtomicU64,
@@ -86,6 +87,19 @@ impl Progress {
 
     pub(super) fn blobs_fetched(&self) -> u64 {
         self.blobs_fetched.load(Relaxed)
+    }
+
+    /// Blobs that were in the store already.
+    pub(super) fn blobs_held(&self) -> u64 {
+        self.blobs_seen.load(Relaxed).saturating_sub(self.blobs_wanted.load(Relaxed))
+    }
+
+    pub(super) fn manifest_fetched(&self) {
+        self.manifests_fetched.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn manifests_fetched(&self) -> u64 {
+        self.manifests_fetched.load(Relaxed)
     }
 
     /// The reports, all in `state`.

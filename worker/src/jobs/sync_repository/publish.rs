@@ -26,6 +26,7 @@ pub(super) async fn publish(
         && plan.drop.is_empty()
         && plan.manifests.iter().all(|manifest| held.manifests.contains(manifest));
     context.reports.post(source.progress.reports(TaskState::Completed)).await?;
+    let (moved, dropped) = (plan.set.len(), plan.drop.len());
     let mut tx = context.catalog.begin().await?;
     let version = if is_unchanged {
         None
@@ -48,9 +49,18 @@ pub(super) async fn publish(
     tx.finish_task(&context.fence, outcome).await?;
     tx.commit().await?;
     if let Some(version) = version {
-        tracing::info!(version = version.number, "version published");
+        let present = version.summary.present;
+        tracing::info!(
+            repository.version = version.number,
+            tags_set = moved,
+            tags_dropped = dropped,
+            tags = present.tags,
+            manifests = present.manifests,
+            blobs = present.blobs,
+            "version published"
+        );
     } else {
-        tracing::info!("nothing has changed");
+        tracing::info!("nothing has changed: no version was made");
     }
     Ok(())
 }

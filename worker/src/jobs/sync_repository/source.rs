@@ -7,6 +7,7 @@ use storage::{BlobStore, Catalog, StorageError};
 use upstream::{Client, FetchedManifest, ManifestHead, UpstreamError};
 
 use super::progress::Progress;
+use super::traffic::TrafficMeter;
 use crate::JobError;
 
 /// The upstream, and where what it sends goes.
@@ -15,6 +16,7 @@ pub(super) struct Source {
     pub(super) catalog: Catalog,
     pub(super) blobs: BlobStore,
     pub(super) progress: Progress,
+    pub(super) traffic: TrafficMeter,
 }
 
 /// What the upstream says of a reference without sending the manifest.
@@ -65,7 +67,12 @@ impl Source {
         reference: &Reference,
     ) -> Result<Option<FetchedManifest>, JobError> {
         match self.client.get_manifest(reference).await {
-            Ok(fetched) => Ok(Some(fetched)),
+            Ok(fetched) => {
+                self.progress.manifest_fetched();
+                self.traffic.add_bytes(fetched.bytes.len());
+                tracing::debug!(%reference, manifest.digest = %fetched.digest, "manifest fetched");
+                Ok(Some(fetched))
+            }
             Err(UpstreamError::NotFound { .. }) if matches!(reference, Reference::Tag(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -84,13 +91,16 @@ impl Source {
         let mut staged = self.blobs.stage(digest).await?;
         while let Some(chunk) = reader.chunk().await? {
             self.progress.add_bytes(chunk.len());
+            self.traffic.add_bytes(chunk.len());
             staged.write(chunk).await?;
         }
-        staged.finish(size_bytes).await.map_err(|error| match error {
+        let size_bytes = staged.finish(size_bytes).await.map_err(|error| match error {
             StorageError::DigestMismatch { .. } | StorageError::SizeMismatch { .. } => {
                 JobError::Received { url: format!("{}/blobs/{digest}", self.repository_url()), source: error }
             }
             other => other.into(),
-        })
+        })?;
+        tracing::debug!(blob.digest = %digest, size_bytes, "blob fetched");
+        Ok(size_bytes)
     }
 }

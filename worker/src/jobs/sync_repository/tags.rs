@@ -27,6 +27,7 @@ pub(super) async fn choose(
         source.progress.tag_list_read();
         let listed_count = listed.len();
         let taken: Vec<_> = listed.into_iter().filter(|tag| filter.takes(tag)).collect();
+        tracing::info!(listed = listed_count, taken = taken.len(), "tags of the upstream were listed");
         if mirror && taken.is_empty() && !held.tags.is_empty() {
             return Err(JobError::WouldEmpty {
                 url: source.repository_url(),
@@ -42,6 +43,9 @@ pub(super) async fn choose(
     };
     let tags = references.iter().filter(|reference| matches!(reference, Reference::Tag(_))).count();
     source.progress.want_tags(tags);
+    if !filter.needs_tag_list() {
+        tracing::info!(tags, "the remote names every tag that is taken");
+    }
     let ask = |reference| {
         let is_held = match &reference {
             Reference::Tag(tag) => held.tags.contains_key(tag),

@@ -14,6 +14,7 @@ use registry::task::TaskState;
 use registry::{Digest, Reference, Tag};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
+use tracing::Instrument as _;
 use upstream::FetchedManifest;
 
 use super::configs::Configs;
@@ -133,6 +134,7 @@ impl Walk {
                 return Ok(());
             }
             if reported.is_none_or(|at| at.elapsed() >= REPORT_PERIOD) {
+                self.source.traffic.count_requests();
                 reports.post(self.source.progress.reports(TaskState::Running)).await?;
                 reported = Some(Instant::now());
             }
@@ -210,7 +212,8 @@ impl Walk {
     where
         F: Future<Output = Result<Arrival, JobError>> + Send + 'static,
     {
-        self.transfers.spawn(transfer(Arc::clone(&self.source)));
+        // What a transfer logs belongs to the task.
+        self.transfers.spawn(transfer(Arc::clone(&self.source)).in_current_span());
     }
 
     /// Reads an image's configuration, which is in the store now.
