@@ -41,7 +41,12 @@ impl Executor {
         let fence = Fence { task: job.task, dispatch_no: job.dispatch_no, worker: self.lease.worker() };
         match self.catalog.claim_task(fence.worker, fence.task, fence.dispatch_no).await {
             Ok(Some((task, fence))) => {
-                let span = tracing::info_span!("job", task.id = %task.id, task.name = task.name);
+                let span = tracing::info_span!(
+                    "job",
+                    task.id = %task.id,
+                    task.name = task.name,
+                    task.dispatch_no = fence.dispatch_no,
+                );
                 self.run(task, fence, &entered).instrument(span).await;
             }
             Ok(None) => tracing::debug!(task.id = %job.task, "a stale delivery was ignored"),

@@ -13,7 +13,7 @@ use crate::catalog::{Catalog, Tx, labels};
 use crate::entity::task::{ActiveModel, Column, Entity, Model};
 use crate::entity::{task_created_resource, task_resource};
 use crate::error::{Result, StorageError};
-use crate::{CreatedResource, Task};
+use crate::{CreatedResource, Task, fail_point};
 
 /// The row of a task that still belongs to whoever holds `fence`.
 fn owned(fence: &Fence) -> Condition {
@@ -53,7 +53,9 @@ impl Catalog {
         if claimed.rows_affected == 0 {
             return Ok(None);
         }
+        fail_point!("claim.updated");
         tx.commit().await?;
+        fail_point!("claim.committed");
         let task = self.find_task(task).await?.ok_or(StorageError::NotFound { kind: "Task" })?;
         let fence = Fence { task: task.id, dispatch_no, worker };
         Ok(Some((task, fence)))
@@ -106,6 +108,7 @@ impl Catalog {
             tx.update_owned(fence, row).await?;
             tx.dispatch_eligible(Some(held.seq)).await?;
         }
+        fail_point!("requeue.updated");
         tx.commit().await
     }
 }
@@ -116,7 +119,10 @@ impl Tx {
     pub async fn finish_task(&mut self, fence: &Fence, outcome: Outcome) -> Result<()> {
         self.lock_dispatch().await?;
         let row = Entity::find().filter(owned(fence)).one(&self.inner).await?.ok_or(StorageError::Fenced)?;
-        self.end_task(&row, outcome).await
+        self.end_task(&row, outcome).await?;
+        // From here on nothing but the commit is left to do, and nobody can have what was reserved before it.
+        tracing::debug!(task.id = %fence.task, task.dispatch_no = fence.dispatch_no, "task ends");
+        Ok(())
     }
 
     /// Asks a task to end: at once when it isn't running, else its worker within a second.
@@ -168,12 +174,16 @@ impl Tx {
         change.state = Set(state.as_str().to_owned());
         change.progress = Set(settled_progress(row, state)?);
         Entity::update(change).exec(&self.inner).await?;
+        fail_point!("finish.updated");
         task_resource::Entity::update_many()
             .col_expr(task_resource::Column::Held, Expr::value(false))
             .filter(task_resource::Column::TaskSeq.eq(row.seq))
             .exec(&self.inner)
             .await?;
-        self.dispatch_eligible(None).await.map(drop)
+        fail_point!("finish.released");
+        self.dispatch_eligible(None).await?;
+        fail_point!("finish.dispatched");
+        Ok(())
     }
 
     async fn insert_created(&self, seq: i64, created: Vec<CreatedResource>) -> Result<()> {

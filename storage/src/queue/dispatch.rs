@@ -9,6 +9,7 @@ use crate::NewTask;
 use crate::catalog::{Tx, labels};
 use crate::entity::{task, task_resource};
 use crate::error::Result;
+use crate::fail_point;
 
 /// `pg_advisory_xact_lock` key of everything that moves tasks: "dispatch" in ASCII.
 const DISPATCH_LOCK: i64 = 0x6469_7370_6174_6368;
@@ -52,6 +53,7 @@ impl Tx {
             ..Default::default()
         };
         let seq = row.insert(&self.inner).await?.seq;
+        fail_point!("submit.inserted");
         let mut reservations = new.reservations;
         // Reserving the same thing twice means reserving it the stronger way.
         reservations.sort_by(|one, other| {
@@ -65,6 +67,7 @@ impl Tx {
             held: Set(true),
         });
         task_resource::Entity::insert_many(rows).exec_without_returning(&self.inner).await?;
+        fail_point!("submit.reserved");
         self.dispatch_eligible(Some(seq)).await?;
         Ok(id)
     }
@@ -95,7 +98,9 @@ impl Tx {
                 ..Default::default()
             };
             queued.update(&self.inner).await?;
+            fail_point!("dispatch.queued");
             self.enqueue_job(queue_of(&work), &Job { task: id, dispatch_no }).await?;
+            fail_point!("dispatch.enqueued");
         }
         Ok(count)
     }

@@ -20,6 +20,7 @@ use crate::catalog::{Catalog, Pool, Tx};
 use crate::entity::task;
 use crate::entity::worker_node::{ActiveModel, Column, Entity, Model};
 use crate::error::{Result, StorageError};
+use crate::fail_point;
 use registry::query::{ListQuery, Page};
 
 /// How long a worker that no longer renews keeps its tasks: others wait that long before they take them.
@@ -131,6 +132,7 @@ impl Catalog {
             last_seen: Set(0),
         };
         Entity::insert(row).exec_without_returning(&tx.inner).await?;
+        fail_point!("register.inserted");
         Entity::update_many()
             .col_expr(Column::LastSeen, database_now(tx.is_postgres()))
             .filter(Column::Id.eq(id))
@@ -259,6 +261,7 @@ impl Tx {
                 report.ended += 1;
             } else {
                 self.set_waiting(row.seq).await?;
+                fail_point!("reconcile.requeued");
                 report.requeued += 1;
             }
         }
