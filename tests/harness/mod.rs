@@ -8,18 +8,21 @@ pub mod faults;
 mod images;
 mod management;
 mod masking;
+mod postgres;
 mod process;
 mod pulp;
 mod registry_client;
 mod skopeo;
 
+pub use client::{Answer, Client};
 pub use database::Database;
 pub use docker_registry::DockerRegistry;
 pub use entrepot::{ADMIN_PASSWORD, Entrepot};
 pub use images::some_images;
-pub use management::{Mirror, error_of};
+pub use management::{API, Mirror, error_of};
 pub use masking::masked;
-pub use process::{run, wait_until};
+pub use postgres::PostgresCluster;
+pub use process::{Program, run, wait_until};
 pub use pulp::PulpCli;
 pub use skopeo::Skopeo;
 
