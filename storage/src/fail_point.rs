@@ -21,6 +21,7 @@ mod active {
     use std::process::Command;
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
 
     /// What is going to happen, and after how many visits.
     struct Plan {
@@ -57,5 +58,7 @@ mod active {
         // `forbid(unsafe_code)` leaves no direct way; and this is for tests, where there is a shell's kill.
         let pid = std::process::id().to_string();
         let _ = Command::new("kill").args(["-STOP", &pid]).status();
+        // On a busy machine the signal takes a moment to reach every thread, this one included.
+        std::thread::sleep(Duration::from_secs(1));
     }
 }

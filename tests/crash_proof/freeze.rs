@@ -29,7 +29,7 @@ async fn a_worker_frozen_while_a_blob_arrives_publishes_nothing() {
     wait_until("the blob", || story.upstream.count("GET", &story.first_layer) == 1);
     let other = story.server.start_worker();
     story.zombie.signal("STOP");
-    story.is_taken_over(&task, other, || continues.notify_one());
+    story.end_well(&task, other, || continues.notify_one());
 }
 
 /// The dispatch lock, which everything that moves tasks needs, is held at that moment.
@@ -42,7 +42,7 @@ async fn a_worker_frozen_in_its_last_transaction_holds_nobody_up() {
     let task = story.server.start_sync(&story.mirror, true);
     story.zombie.wait_for_line("fail point sync.finished reached");
     let other = story.server.launch_worker(&[]);
-    story.is_taken_over(&task, other, || ());
+    story.end_well(&task, other, || ());
 }
 
 struct Story {
@@ -64,7 +64,7 @@ impl Story {
     }
 
     /// The zombie has just been frozen; `before_waking` happens before it goes on.
-    fn is_taken_over(self, task: &str, mut other: Program, before_waking: impl FnOnce()) {
+    fn end_well(self, task: &str, mut other: Program, before_waking: impl FnOnce()) {
         let frozen = Instant::now();
         // What the zombie has in hand is no longer what upstream has.
         let second = self.upstream.add_image(NAME, "latest", &[b"second"]);

@@ -1,7 +1,7 @@
 //! The database goes away, or somebody else keeps it busy, while tasks run.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Scale;
 use super::invariants;
@@ -57,10 +57,8 @@ async fn tasks_survive_that_somebody_else_locks_sqlite() {
     let mut locker =
         Program::start("python3", Command::new("python3").args(["-c", LOCK]).arg(file).arg(LOCKED_SECS));
     locker.wait_for_line("locked");
-    let locked = Instant::now();
     ask(&mut workload, &scene, 3);
     assert!(locker.wait().success());
-    println!("SQLite was locked for {:?}", locked.elapsed());
     ask(&mut workload, &scene, scale.tasks_a_round);
     scene.await_quiet();
     invariants::check(&mut scene, &workload, &scale, "a lock on SQLite");

@@ -15,7 +15,7 @@ const WORKERS: usize = 3;
 /// The event log needs the line that is written just before the commit.
 const LOG: (&str, &str) = ("ENTREPOT_LOG", "info,storage::queue=debug");
 /// Without any progress for so long, nothing more will happen.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The processes, and what those that are gone have written.
 pub struct Scene {

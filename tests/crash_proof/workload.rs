@@ -70,7 +70,7 @@ impl Workload {
 
     /// Tags move upstream.
     pub fn move_tags(&mut self) {
-        for _ in 0..self.mirrors.len().div_ceil(3) {
+        for _ in 0..self.mirrors.len() {
             let name = self.some_mirror().name;
             let tag = self.random.random_range(0..TAGS);
             self.push(&name, tag);

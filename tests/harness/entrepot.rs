@@ -141,15 +141,13 @@ impl Entrepot {
     pub fn number(&self, sql: &str) -> i64 {
         const PYTHON: &str = "import sqlite3, sys\n\
             print(sqlite3.connect(sys.argv[1], timeout=30).execute(sys.argv[2]).fetchone()[0])";
-        match &self.database {
-            Some(own) => own.number(sql),
-            None => {
-                let file = self.data_folder().join("entrepot.sqlite");
-                let (ok, found, error) = run(Command::new("python3").args(["-c", PYTHON]).arg(file).arg(sql));
-                assert!(ok, "{error}");
-                found.trim().parse().unwrap()
-            }
+        if let Some(own) = &self.database {
+            return own.number(sql);
         }
+        let file = self.data_folder().join("entrepot.sqlite");
+        let (ok, found, error) = run(Command::new("python3").args(["-c", PYTHON]).arg(file).arg(sql));
+        assert!(ok, "{error}");
+        found.trim().parse().unwrap()
     }
 
     /// The memory that it occupies, in KiB.
