@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod catalog;
 mod entity;
 mod error;
+pub mod fail_point;
 pub mod queue;
 mod secret_key;
 

@@ -44,8 +44,20 @@ impl Client {
         Self { authorization: Some(value.to_owned()), ..self.clone() }
     }
 
-    /// Asks.
+    /// Asks, and is answered.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_request(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {}{path}: {error}", self.base))
+    }
+
+    /// Asks. No answer comes from a server that has just died.
+    pub fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(value) = &self.authorization {
             request = request.header("authorization", value);
@@ -59,10 +71,9 @@ impl Client {
         } else {
             self.agent.run(request.body(body).unwrap())
         };
-        let answer = answered.unwrap_or_else(|error| panic!("{method} {}{path}: {error}", self.base));
-        let (head, mut body) = answer.into_parts();
-        let body = body.with_config().limit(1 << 30).read_to_vec().unwrap();
-        Answer { status: head.status.as_u16(), headers: head.headers, body }
+        let (head, mut body) = answered?.into_parts();
+        let body = body.with_config().limit(1 << 30).read_to_vec()?;
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
     }
 
     /// `GET`
@@ -72,8 +83,14 @@ impl Client {
 
     /// A request with a JSON body.
     pub fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.try_send(method, path, body)
+            .unwrap_or_else(|error| panic!("{method} {}{path}: {error}", self.base))
+    }
+
+    /// A request with a JSON body. No answer comes from a server that has just died.
+    pub fn try_send(&self, method: &str, path: &str, body: &Value) -> Result<Answer, ureq::Error> {
         let json = [("content-type", "application/json")];
-        self.request(method, path, &json, body.to_string().as_bytes())
+        self.try_request(method, path, &json, body.to_string().as_bytes())
     }
 }
 

@@ -34,10 +34,14 @@ pub struct OwnDatabase {
 }
 
 impl OwnDatabase {
-    /// Makes one.
+    /// Makes one on the server that `tests/run` started.
     pub fn create() -> Self {
+        Self::create_on(std::env::var(SERVER).unwrap())
+    }
+
+    /// Makes one on another server.
+    pub fn create_on(server: String) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let server = std::env::var(SERVER).unwrap();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("integration_{}_{number}", std::process::id());
         let made = Self { server, name };
@@ -55,6 +59,13 @@ impl OwnDatabase {
         let (ok, dump, error) = run(Command::new("pg_dump").arg(self.url()));
         assert!(ok, "{error}");
         dump
+    }
+
+    /// The number that a query finds.
+    pub fn number(&self, sql: &str) -> i64 {
+        let (ok, found, error) = run(Command::new("psql").args([&self.url(), "-qAtc", sql]));
+        assert!(ok, "{error}");
+        found.trim().parse().unwrap()
     }
 
     fn psql(&self, sql: &str) -> Result<(), String> {

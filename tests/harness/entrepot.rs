@@ -6,10 +6,14 @@ use std::process::Command;
 use super::client::Client;
 use super::database::{Database, OwnDatabase};
 use super::metrics::Samples;
+use super::postgres::PostgresCluster;
 use super::process::{Program, run};
 
 /// The password of `admin`.
 pub const ADMIN_PASSWORD: &str = "quayside-crane-9071";
+
+/// What it says when it answers.
+const READY: &str = "Entrepot is ready";
 
 /// A service with its own data folder and database. It ends with the test.
 pub struct Entrepot {
@@ -39,13 +43,28 @@ impl Entrepot {
         Self::launch(Database::Postgres, settings, None, "server")
     }
 
+    /// As [`Entrepot::start_server`], on a PostgreSQL of the test's own.
+    pub fn start_server_on(cluster: &PostgresCluster, settings: &[(&str, &str)]) -> Self {
+        Self::launch_on(Some(OwnDatabase::create_on(cluster.url())), settings, None, "server")
+    }
+
     /// Starts `entrepot worker` on the same database and data folder.
     pub fn start_worker(&self) -> Program {
-        let worker = serve("worker", &self.settings, &self.data_folder(), None);
-        worker.wait_for_line("Entrepot is ready");
+        self.start_worker_with(&[])
+    }
+
+    /// As [`Entrepot::start_worker`], with further settings by the environment.
+    pub fn start_worker_with(&self, settings: &[(&str, &str)]) -> Program {
+        let worker = self.launch_worker(settings);
+        worker.wait_for_line(READY);
         // It answers before it is entered into the catalog.
         worker.wait_for_line("worker started");
         worker
+    }
+
+    /// As [`Entrepot::start_worker_with`], but does not wait until it is ready.
+    pub fn launch_worker(&self, settings: &[(&str, &str)]) -> Program {
+        serve("worker", &self.with(settings), &self.data_folder(), None)
     }
 
     /// Starts one whose data folder is a disk of this size. `None` where the tests may not mount one.
@@ -65,8 +84,17 @@ impl Entrepot {
         disk_bytes: Option<u64>,
         role: &'static str,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let database = (database == Database::Postgres).then(OwnDatabase::create);
+        Self::launch_on(database, settings, disk_bytes, role)
+    }
+
+    fn launch_on(
+        database: Option<OwnDatabase>,
+        settings: &[(&str, &str)],
+        disk_bytes: Option<u64>,
+        role: &'static str,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let mut all = vec![
             ("ENTREPOT_DATA_DIR".to_owned(), folder.path().join("data").display().to_string()),
             ("ENTREPOT_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
@@ -82,13 +110,47 @@ impl Entrepot {
 
     /// Starts it anew on the same data, after [`Entrepot::kill`] or [`Entrepot::stop`]. Its port is another one.
     pub fn restart(&mut self) {
-        self.program = serve(self.role, &self.settings, &self.data_folder(), self.disk_bytes);
+        self.launch_again(&[]);
+        self.await_ready();
+    }
+
+    /// As [`Entrepot::restart`], with further settings by the environment, but does not wait until it is ready: see
+    /// [`Entrepot::await_ready`].
+    pub fn launch_again(&mut self, settings: &[(&str, &str)]) {
+        self.program = serve(self.role, &self.with(settings), &self.data_folder(), self.disk_bytes);
+    }
+
+    /// Waits until it answers.
+    pub fn await_ready(&mut self) {
         self.url = ready(&self.program);
+    }
+
+    fn with(&self, settings: &[(&str, &str)]) -> Vec<(String, String)> {
+        let further = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.settings.iter().cloned().chain(further).collect()
     }
 
     /// `kill -9`
     pub fn kill(&mut self) {
         self.program.kill();
+    }
+
+    /// Its process.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// The number that a query of the database finds.
+    pub fn number(&self, sql: &str) -> i64 {
+        const PYTHON: &str = "import sqlite3, sys\n\
+            print(sqlite3.connect(sys.argv[1], timeout=30).execute(sys.argv[2]).fetchone()[0])";
+        if let Some(own) = &self.database {
+            return own.number(sql);
+        }
+        let file = self.data_folder().join("entrepot.sqlite");
+        let (ok, found, error) = run(Command::new("python3").args(["-c", PYTHON]).arg(file).arg(sql));
+        assert!(ok, "{error}");
+        found.trim().parse().unwrap()
     }
 
     /// The memory that it occupies, in KiB.
@@ -199,7 +261,7 @@ fn serve(role: &str, settings: &[(String, String)], data: &Path, disk_bytes: Opt
 
 /// Waits until it says where it is ready.
 fn ready(program: &Program) -> String {
-    let line = program.wait_for_line("Entrepot is ready");
+    let line = program.wait_for_line(READY);
     let (_, url) = line.split_once("http://").unwrap();
     let end = url.find(|letter: char| letter == '"' || letter.is_whitespace()).unwrap_or(url.len());
     format!("http://{}", &url[..end])

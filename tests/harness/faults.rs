@@ -152,6 +152,13 @@ impl FakeRegistry {
         self.repository(repository, |found| found.tags.remove(tag));
     }
 
+    /// The tags of a repository, and the digests of their manifests.
+    pub fn tags(&self, repository: &str) -> BTreeMap<String, String> {
+        self.repository(repository, |found| {
+            found.tags.iter().map(|(tag, digest)| (tag.clone(), digest.to_string())).collect()
+        })
+    }
+
     /// Adds an OCI image: its layers, a configuration that names the tag, its manifest, and the tag.
     pub fn add_image(&self, repository: &str, tag: &str, layers: &[&[u8]]) -> FakeImage {
         let config_bytes =
@@ -264,8 +271,8 @@ impl FakeRegistry {
         lock(&self.state).busiest
     }
 
-    fn repository<T>(&self, name: &str, change: impl FnOnce(&mut Repository) -> T) {
-        change(lock(&self.state).repositories.entry(name.to_owned()).or_default());
+    fn repository<T>(&self, name: &str, look: impl FnOnce(&mut Repository) -> T) -> T {
+        look(lock(&self.state).repositories.entry(name.to_owned()).or_default())
     }
 }
 

@@ -9,6 +9,7 @@ mod images;
 mod management;
 mod masking;
 mod metrics;
+mod postgres;
 mod process;
 mod pulp;
 mod registry_client;
@@ -22,7 +23,8 @@ pub use images::some_images;
 pub use management::{API, Mirror, error_of};
 pub use masking::masked;
 pub use metrics::Samples;
-pub use process::{run, wait_until};
+pub use postgres::PostgresCluster;
+pub use process::{Program, run, wait_until};
 pub use pulp::PulpCli;
 pub use skopeo::Skopeo;
 

@@ -67,10 +67,29 @@ impl Program {
         self.output.lock().text()
     }
 
+    /// Everything that it wrote, line by line, once it has ended.
+    pub fn last_output(&self) -> Vec<String> {
+        let mut state = self.output.lock();
+        while state.closed < 2 {
+            state = self.output.changed.wait(state).unwrap();
+        }
+        state.lines.clone()
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// `SIGTERM`
     pub fn terminate(&self) {
-        let done = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
-        assert!(done.success(), "{} is gone", self.name);
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, such as `STOP`.
+    pub fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([&format!("-{signal}"), &self.id().to_string()]).status();
+        assert!(done.unwrap().success(), "{} is gone", self.name);
     }
 
     /// Waits for its end.
@@ -124,12 +143,13 @@ fn collect(stream: impl Read + Send + 'static, output: &Arc<Output>) {
     });
 }
 
-/// Asks again and again until `is_done`.
+/// Asks again and again until `is_done`; less often the longer it takes, since asking costs the others time.
 pub fn wait_until(what: &str, mut is_done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let start = Instant::now();
     while !is_done() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(15));
+        let waited = start.elapsed();
+        assert!(waited < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep((waited / 20).clamp(Duration::from_millis(15), Duration::from_millis(250)));
     }
 }
 

@@ -54,6 +54,7 @@ impl Executor {
                     JOB_SPAN,
                     task.id = %task.id,
                     task.name = task.name,
+                    task.dispatch_no = fence.dispatch_no,
                     correlation_id = task.logging_cid,
                     trace_id = task.trace_parent.as_ref().map(TraceParent::trace_id),
                 );

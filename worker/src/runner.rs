@@ -8,7 +8,7 @@ use apalis::prelude::{BoxDynError, ParallelizeExt, WorkerBuilder, WorkerError as
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use storage::queue::{Job, JobBackend, JobQueue};
-use storage::{BlobStore, Catalog};
+use storage::{BlobStore, Catalog, fail_point};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -148,6 +148,7 @@ macro_rules! worker_over {
             let executor = Arc::clone(&$executor);
             async move {
                 executor.execute(job).await;
+                fail_point!("job.executed");
                 Ok::<(), BoxDynError>(())
             }
         };

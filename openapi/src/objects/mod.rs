@@ -27,8 +27,8 @@ pub use schedule::{
 pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
 pub use task::{
     AsyncOperation, CancelTask, MinimalTaskResponse, ProgressReport, Purge, SetLabel, SetLabelResponse,
-    TaskErrorDocument, TaskGroupOperation, TaskGroupResponse, TaskLogLine, TaskResponse, UnsetLabel, UnsetLabelResponse,
-    WaitingForResponse, WorkerResponse,
+    TaskErrorDocument, TaskGroupOperation, TaskGroupResponse, TaskLogLine, TaskResponse, UnsetLabel,
+    UnsetLabelResponse, WaitingForResponse, WorkerResponse,
 };
 
 /// A JSON value of any shape.

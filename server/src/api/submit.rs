@@ -5,7 +5,7 @@ use openapi::objects::AsyncOperation;
 use poem_openapi::ApiResponse;
 use registry::href::Kind;
 use registry::task::{Reservation, Work};
-use storage::{NewTask, StorageError, Tx, User};
+use storage::{NewTask, StorageError, Tx, User, fail_point};
 
 use crate::telemetry::CorrelationId;
 
@@ -38,6 +38,8 @@ pub(crate) async fn submit(
         ..NewTask::new(work, reservations)
     };
     let id = tx.submit(new).await?;
+    fail_point!("submit.dispatched");
     tx.commit().await?;
+    fail_point!("submit.committed");
     Ok(AsyncOperation { task: Kind::Task.href(id) })
 }

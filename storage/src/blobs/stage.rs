@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::BlobStore;
 use crate::error::{Result, StorageError};
+use crate::fail_point;
 
 /// Bytes that are gathered before a blocking thread hashes and writes them: large enough that the hand-over costs
 /// nothing, small enough that a hundred downloads fit into memory.
@@ -59,6 +60,7 @@ impl BlobStore {
         let hasher = DigestHasher::new(digest.algorithm());
         let target = tokio::task::spawn_blocking(move || {
             let file = File::create_new(&path).map_err(|error| StorageError::io("create", &path, error))?;
+            fail_point!("blob.created");
             Ok::<_, StorageError>(Box::new(Target { file, path: StagedPath(path), hasher }))
         })
         .await??;
@@ -137,12 +139,17 @@ impl Target {
             return Err(StorageError::DigestMismatch { expected: expected.clone(), actual });
         }
         let folder = place.parent().expect("a blob's path has a folder");
+        fail_point!("blob.written");
         self.file.sync_all().map_err(|error| StorageError::io("sync", &self.path.0, error))?;
+        fail_point!("blob.synced");
         if !folder.is_dir() {
             create_durably(folder)?;
         }
         std::fs::rename(&self.path.0, place).map_err(|error| StorageError::io("rename", place, error))?;
-        sync_folder(folder)
+        fail_point!("blob.renamed");
+        sync_folder(folder)?;
+        fail_point!("blob.placed");
+        Ok(())
     }
 }
 

@@ -47,6 +47,9 @@ use users::CredentialCache;
 
 /// How long a writer on SQLite waits for another process before it gives up.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long PostgreSQL lets a transaction wait for its process. A process that is frozen in the middle of one, or whose
+/// host is gone, would keep its locks for hours, and with them every task of all the others.
+const POSTGRES_IDLE_TIMEOUT: &str = "10s";
 /// `pg_advisory_lock` key that migrations run under, so that replicas may start together: "entrepot" in ASCII.
 const MIGRATION_LOCK: i64 = 0x656e_7472_6570_6f74;
 
@@ -327,7 +330,9 @@ async fn connect_sqlite(url: &str, readers: u32) -> Result<Connections> {
 }
 
 async fn connect_postgres(url: &str, max_connections: u32) -> Result<Connections> {
-    let options = PgConnectOptions::from_str(url)?.application_name("entrepot");
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("entrepot")
+        .options([("idle_in_transaction_session_timeout", POSTGRES_IDLE_TIMEOUT)]);
     // A pool would go on trying until its patience ends; one connection tells the cause at once.
     PgConnection::connect_with(&options).await?.close().await?;
     let pool =

@@ -16,6 +16,7 @@ use crate::entity::{
     blob, content, manifest, manifest_blob, manifest_child, repository, repository_content, tag,
 };
 use crate::error::{Result, StorageError};
+use crate::fail_point;
 
 /// What a version holds, by content id.
 type Members = HashMap<Uuid, i32>;
@@ -28,6 +29,7 @@ impl Tx {
         let latest = repository.latest_version;
         let current = self.members(new.repository, latest).await?;
         let wanted = self.wanted_members(&new, latest, &current).await?;
+        fail_point!("publish.tags-made");
         let added: Members = difference(&wanted, &current);
         let removed: Members = difference(&current, &wanted);
         if new.synced {
@@ -37,6 +39,7 @@ impl Tx {
                 ..Default::default()
             };
             mark.update(&self.inner).await?;
+            fail_point!("publish.marked");
         }
         if added.is_empty() && removed.is_empty() {
             return Ok(None);
@@ -48,6 +51,7 @@ impl Tx {
             ContentSummary { added: count(&added), removed: count(&removed), present: count(&wanted) };
         let version =
             row(new.repository, number, base, self.now_micros(), summary).insert(&self.inner).await?;
+        fail_point!("publish.inserted");
         let advance = repository::ActiveModel {
             id: Set(new.repository),
             latest_version: Set(number),
@@ -56,7 +60,9 @@ impl Tx {
             ..Default::default()
         };
         let repository: Repository = advance.update(&self.inner).await?.try_into()?;
+        fail_point!("publish.advanced");
         self.retain_versions(&repository).await?;
+        fail_point!("publish.retained");
         Ok(Some(version.into()))
     }
 
@@ -147,6 +153,7 @@ impl Tx {
                 .exec_without_returning(&self.inner)
                 .await?;
         }
+        fail_point!("publish.added");
         let gone: Vec<_> = removed.keys().copied().collect();
         for chunk in gone.chunks(CHUNK) {
             repository_content::Entity::update_many()
@@ -157,6 +164,7 @@ impl Tx {
                 .exec(&self.inner)
                 .await?;
         }
+        fail_point!("publish.removed");
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::versions::CHUNK;
 use super::{Catalog, Tx, labels};
 use crate::entity::{blob, manifest, manifest_blob, manifest_child, repository_content, tag};
 use crate::error::{Result, StorageError};
+use crate::fail_point;
 
 /// A manifest that was recorded before, by whichever repository.
 #[derive(Debug, Clone)]
@@ -107,7 +108,10 @@ impl Catalog {
         for chunk in manifests.chunks(CHUNK / 10) {
             tx.record_manifests(chunk).await?;
         }
-        tx.commit().await
+        fail_point!("manifests.inserted");
+        tx.commit().await?;
+        fail_point!("manifests.committed");
+        Ok(())
     }
 
     /// Records blobs whose files are in their places; those that are recorded already stay as they are.
@@ -117,7 +121,10 @@ impl Catalog {
         for chunk in blobs.chunks(CHUNK) {
             tx.record_blobs(chunk).await?;
         }
-        tx.commit().await
+        fail_point!("blobs.inserted");
+        tx.commit().await?;
+        fail_point!("blobs.committed");
+        Ok(())
     }
 }
 

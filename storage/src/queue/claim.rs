@@ -13,7 +13,7 @@ use crate::catalog::{Catalog, Tx, labels};
 use crate::entity::task::{ActiveModel, Column, Entity, Model};
 use crate::entity::{task_created_resource, task_resource};
 use crate::error::{Result, StorageError};
-use crate::{CreatedResource, Task};
+use crate::{CreatedResource, Task, fail_point};
 
 /// The row of a task that still belongs to whoever holds `fence`.
 fn owned(fence: &Fence) -> Condition {
@@ -52,7 +52,9 @@ impl Catalog {
             .exec_with_returning(&tx.inner)
             .await?;
         let Some(row) = claimed.into_iter().next() else { return Ok(None) };
+        fail_point!("claim.updated");
         tx.commit().await?;
+        fail_point!("claim.committed");
         let task = crate::catalog::tasks::read_claimed(row)?;
         self.0.metrics.count_start(&task);
         let fence = Fence { task: task.id, dispatch_no, worker };
@@ -111,6 +113,7 @@ impl Catalog {
             tx.dispatch_if_eligible(held.seq).await?;
             tx.dispatch_for_upstream(held.upstream.as_deref()).await?;
         }
+        fail_point!("requeue.updated");
         tx.commit().await
     }
 }
@@ -121,7 +124,10 @@ impl Tx {
     pub async fn finish_task(&mut self, fence: &Fence, outcome: Outcome) -> Result<()> {
         self.lock_dispatch().await?;
         let row = Entity::find().filter(owned(fence)).one(&self.inner).await?.ok_or(StorageError::Fenced)?;
-        self.end_task(&row, outcome).await
+        self.end_task(&row, outcome).await?;
+        // From here on nothing but the commit is left to do, and nobody can have what was reserved before it.
+        tracing::debug!(task.id = %fence.task, task.dispatch_no = fence.dispatch_no, "task ends");
+        Ok(())
     }
 
     /// Refuses a worker that has lost its task: for a job that commits more than once.
@@ -182,13 +188,17 @@ impl Tx {
         let run_micros = row.started_at.map(|started| now - started);
         self.happenings.push(Happening::Ended { kind: row.name.clone(), state, run_micros });
         Entity::update_many().set(change).filter(Column::Seq.eq(row.seq)).exec(&self.inner).await?;
+        fail_point!("finish.updated");
         let freed = task_resource::Entity::update_many()
             .col_expr(task_resource::Column::Held, Expr::value(false))
             .filter(task_resource::Column::TaskSeq.eq(row.seq))
             .exec_with_returning(&self.inner)
             .await?;
+        fail_point!("finish.released");
         self.dispatch_successors(freed.into_iter().map(|freed| freed.resource)).await?;
-        self.dispatch_for_upstream(row.upstream.as_deref()).await
+        self.dispatch_for_upstream(row.upstream.as_deref()).await?;
+        fail_point!("finish.dispatched");
+        Ok(())
     }
 
     async fn insert_created(&self, seq: i64, created: Vec<CreatedResource>) -> Result<()> {

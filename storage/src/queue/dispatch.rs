@@ -15,6 +15,7 @@ use crate::NewTask;
 use crate::catalog::{Tx, labels};
 use crate::entity::{remote, task, task_resource};
 use crate::error::Result;
+use crate::fail_point;
 
 /// `pg_advisory_xact_lock` key of everything that moves tasks: "dispatch" in ASCII.
 const DISPATCH_LOCK: i64 = 0x6469_7370_6174_6368;
@@ -88,6 +89,7 @@ impl Tx {
             ..Default::default()
         };
         let seq = row.insert(&self.inner).await?.seq;
+        fail_point!("submit.inserted");
         let mut reservations = new.reservations;
         // Reserving the same thing twice means reserving it the stronger way.
         reservations.sort_by(|one, other| {
@@ -103,6 +105,7 @@ impl Tx {
         if rows.len() > 0 {
             task_resource::Entity::insert_many(rows).exec_without_returning(&self.inner).await?;
         }
+        fail_point!("submit.reserved");
         self.dispatch_if_eligible(seq).await?;
         Ok(id)
     }
@@ -232,7 +235,9 @@ impl Tx {
             };
             let own = task::Entity::update_many().set(queued).filter(task::Column::Seq.eq(row.seq));
             own.exec(&self.inner).await?;
+            fail_point!("dispatch.queued");
             self.enqueue_job(&row.queue, &Job { task: row.id, dispatch_no }).await?;
+            fail_point!("dispatch.enqueued");
         }
         Ok(count)
     }

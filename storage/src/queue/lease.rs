@@ -21,6 +21,7 @@ use crate::catalog::{Catalog, Pool, Tx};
 use crate::entity::task;
 use crate::entity::worker_node::{ActiveModel, Column, Entity, Model};
 use crate::error::{Result, StorageError};
+use crate::fail_point;
 use registry::query::{ListQuery, Page};
 
 /// How long a worker that no longer renews keeps its tasks: others wait that long before they take them.
@@ -147,6 +148,7 @@ impl Catalog {
             version: Set(env!("CARGO_PKG_VERSION").to_owned()),
         };
         Entity::insert(row).exec_without_returning(&tx.inner).await?;
+        fail_point!("register.inserted");
         Entity::update_many()
             .col_expr(Column::LastSeen, database_now(tx.is_postgres()))
             .filter(Column::Id.eq(id))
@@ -312,6 +314,7 @@ impl Tx {
                     ..Default::default()
                 };
                 task::Entity::update(died).exec(&self.inner).await?;
+                fail_point!("reconcile.requeued");
                 report.requeued += 1;
             }
         }

@@ -10,8 +10,8 @@ pub(crate) mod sync_repositories;
 pub(crate) mod sync_repository;
 pub(crate) mod update_resource;
 
-use storage::{BlobStore, Catalog, Fence, Outcome};
 use registry::TraceParent;
+use storage::{BlobStore, Catalog, Fence, Outcome};
 use uuid::Uuid;
 
 use crate::SyncMetrics;

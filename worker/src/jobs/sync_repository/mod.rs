@@ -23,7 +23,7 @@ use std::time::Instant;
 use registry::sync_plan::TagMap;
 use registry::task::TaskState;
 use registry::{Digest, TagFilter};
-use storage::{Repository, StorageError};
+use storage::{Repository, StorageError, fail_point};
 use upstream::Client;
 use uuid::Uuid;
 
@@ -99,10 +99,13 @@ async fn copy(
     mirror: bool,
 ) -> Result<(), JobError> {
     context.reports.post(source.progress.reports(TaskState::Running)).await?;
+    fail_point!("sync.begun");
     let asks = tags::choose(source, filter, held, mirror).await?;
+    fail_point!("sync.tags-listed");
     let walk = Walk::new(Arc::clone(source), held.manifests.clone(), asks);
     let found = walk.run(&context.reports).await?;
     log_found(source, held, &found);
+    fail_point!("sync.fetched");
     let has_digests = filter.digests().next().is_some();
     if found.tags.is_empty() && !found.missing.is_empty() && !has_digests {
         let tags = progress::first_few(&found.missing);

@@ -3,7 +3,7 @@
 use registry::TagFilter;
 use registry::sync_plan::{TagMap, plan_tags};
 use registry::task::TaskState;
-use storage::{NewVersion, Outcome};
+use storage::{NewVersion, Outcome, fail_point};
 
 use super::Held;
 use super::source::Source;
@@ -26,6 +26,7 @@ pub(super) async fn publish(
         && plan.drop.is_empty()
         && plan.manifests.iter().all(|manifest| held.manifests.contains(manifest));
     context.reports.post(source.progress.reports(TaskState::Completed)).await?;
+    fail_point!("sync.planned");
     let (moved, dropped) = (plan.set.len(), plan.drop.len());
     let mut tx = context.catalog.begin().await?;
     let version = if is_unchanged {
@@ -47,7 +48,9 @@ pub(super) async fn publish(
         result: version.as_ref().map(resources::version_result),
     };
     tx.finish_task(&context.fence, outcome).await?;
+    fail_point!("sync.finished");
     tx.commit().await?;
+    fail_point!("sync.committed");
     if let Some(version) = version {
         let present = version.summary.present;
         tracing::info!(
