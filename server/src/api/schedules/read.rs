@@ -56,7 +56,7 @@ fn work(fields: &mut Fields) -> Option<ScheduledWork> {
     fields.require(&["kind"]);
     let read = fields.choice("kind", |kind| match kind {
         "sync" => Some(sync as fn(&mut Fields) -> Option<ScheduledWork>),
-        "purge" => Some(purge),
+        "purge" => Some(|fields| Some(purge(fields))),
         _ => None,
     });
     if read.is_none() {
@@ -79,8 +79,7 @@ fn sync(fields: &mut Fields) -> Option<ScheduledWork> {
     Some(ScheduledWork::Sync { repository: repository.flatten()?, remote, mirror, signed_only: false })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "all kinds are read alike")]
-fn purge(fields: &mut Fields) -> Option<ScheduledWork> {
+fn purge(fields: &mut Fields) -> ScheduledWork {
     let older_than_days = fields.nullable_number("older_than_days", 0).flatten().unwrap_or(DEFAULT_AGE_DAYS);
-    Some(ScheduledWork::Purge { older_than_days, states: states(fields) })
+    ScheduledWork::Purge { older_than_days, states: states(fields) }
 }
