@@ -189,3 +189,35 @@ fn outcomes(tasks: &[Value]) -> BTreeMap<String, usize> {
 fn id_of(task: &Value) -> &str {
     task["pulp_href"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap()
 }
+
+/// A check that never fails would prove nothing.
+#[test]
+fn runs_beside_each_other_and_out_of_order_are_seen() {
+    let task = |id: &str, resource: &str| {
+        let href = format!("/pulp/api/v3/tasks/{id}/");
+        json!({"pulp_href": href, "state": "completed", "reserved_resources_record": [resource]})
+    };
+    let line = |second: u32, message: &str, task: &str| {
+        let span = json!({"name": "job", "task.id": task, "task.dispatch_no": 1});
+        let timestamp = format!("2026-01-01T00:00:{second:02}.000000Z");
+        json!({"timestamp": timestamp, "message": message, "spans": [span]}).to_string()
+    };
+    let violations_of = |first: [u32; 2], second: u32, resource: &str| {
+        let mut log = EventLog::default();
+        let ended = [line(first[0], "task started", "a"), line(first[1], "task ends", "a")];
+        log.take_in(&ended, registry::Timestamp::from_micros(0));
+        // Its process is killed in the year 2096.
+        log.take_in(
+            &[line(second, "task started", "b")],
+            registry::Timestamp::from_micros(4_000_000_000_000_000),
+        );
+        let mut violations = Violations::default();
+        check_order(&[task("a", "repository"), task("b", resource)], &log, &mut violations);
+        violations.0.len()
+    };
+    assert_eq!(violations_of([1, 5], 6, "repository"), 0);
+    assert_eq!(violations_of([1, 5], 4, "repository"), 1, "beside each other");
+    assert_eq!(violations_of([7, 8], 6, "repository"), 1, "the second one first");
+    assert_eq!(violations_of([1, 5], 4, "shared:repository"), 1, "one of them alone");
+    assert_eq!(violations_of([1, 5], 4, "another"), 0);
+}
