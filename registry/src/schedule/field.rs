@@ -43,20 +43,10 @@ impl Values {
         Self { bits: 1 << value, is_starred: false }
     }
 
-    pub(super) const fn has(self, value: i64) -> bool {
-        value >= 0 && value < 64 && self.bits >> value & 1 == 1
-    }
-
-    /// The first value from `from` on.
-    pub(super) fn next(self, from: i64) -> Option<i64> {
-        let from = u32::try_from(from).ok().filter(|from| *from < 64)?;
-        let rest = self.bits >> from;
-        (rest != 0).then(|| i64::from(from + rest.trailing_zeros()))
-    }
-
-    /// The first value of all.
-    pub(super) fn first(self) -> i64 {
-        i64::from(self.bits.trailing_zeros())
+    /// All of them, each with `shift` added, separated by commas.
+    pub(super) fn list(self, shift: u32) -> String {
+        let values = (0..u64::BITS).filter(|value| self.bits >> value & 1 == 1);
+        values.map(|value| (value + shift).to_string()).collect::<Vec<_>>().join(",")
     }
 }
 

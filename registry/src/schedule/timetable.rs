@@ -45,7 +45,8 @@ impl Timetable {
         &self.zone_name
     }
 
-    /// The first fire after `moment`: a whole second. `None` when there is none in the next 50 years.
+    /// The first fire after `moment`: a whole second. `None` when there is none in the next 50 years, or before 2101,
+    /// with which the `cron` crate's calendar ends.
     pub fn next_after(&self, moment: Timestamp) -> Option<Timestamp> {
         let mut from = moment.as_secs().checked_add(1)?;
         let horizon = from.checked_add(HORIZON_SECS)?;
