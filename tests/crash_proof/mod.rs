@@ -13,6 +13,7 @@ mod freeze;
 mod invariants;
 mod outage;
 mod scene;
+mod schedules;
 mod storm;
 mod versions;
 mod workload;

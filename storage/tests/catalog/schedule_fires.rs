@@ -83,10 +83,13 @@ async fn many_processes_fire_each_time_once() {
                 started
             });
         }
-        let started: usize = processes.join_all().await.into_iter().sum();
-        let tasks = all_tasks(catalog).await;
+        let mut started: usize = processes.join_all().await.into_iter().sum();
         // The process that is ahead gets as far as this.
         let most = FIRES + i64::try_from(PROCESSES).unwrap() - 1;
+        // A process passes over what another one has in hand, and looks again later.
+        let ahead = Clock::steered(fixture.clock.now().plus_seconds(most));
+        started += fire(&fixture.another(&ahead).await).await.started;
+        let tasks = all_tasks(catalog).await;
         assert_eq!((started, tasks.len()), (tasks.len(), 2 * usize::try_from(most).unwrap()));
         for (id, work) in expected {
             let shown = shown(catalog, id).await;

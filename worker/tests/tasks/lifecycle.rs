@@ -213,3 +213,66 @@ async fn a_worker_that_lost_its_lease_gives_its_task_up_and_starts_over() {
     let workers = house.catalog.list_workers(&storage::ListQuery::default()).await.unwrap().items;
     assert!(workers.iter().all(|worker| worker.id != before) && workers.len() == 1, "{workers:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_only_a_later_release_knows_is_left_to_it() {
+    let house = House::new().await;
+    let task = submit(&house.catalog, Work::Unknown, Uuid::now_v7()).await;
+    let find = async || house.catalog.find_task(task).await.unwrap().unwrap();
+    until("two tries", async || find().await.attempt >= 2).await;
+    let left = find().await;
+    assert_eq!((left.failures, left.error, left.finished_at), (0, None, None));
+    let mut tx = house.catalog.begin().await.unwrap();
+    tx.cancel_task(task).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(wait(&house.catalog, task).await.state, TaskState::Canceled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_syncs_are_started_once_and_what_is_old_is_purged() {
+    let house = House::new().await;
+    house.fake.add_image(NAME, "1.0", &[b"layer"]);
+    let mut tx = house.catalog.begin().await.unwrap();
+    let changes = storage::RepositoryChanges { remote: Some(Some(house.remote)), ..Default::default() };
+    tx.update_repository(house.repository, changes).await.unwrap();
+    let group = tx.create_task_group("all").await.unwrap();
+    let work = Work::SyncRepositories { repositories: Vec::new(), mirror: false };
+    let parent =
+        tx.submit(storage::NewTask { group: Some(group), ..storage::NewTask::new(work, Vec::new()) });
+    let parent = parent.await.unwrap();
+    tx.commit().await.unwrap();
+    let ended = wait(&house.catalog, parent).await;
+    assert_eq!((ended.state, ended.children.len()), (TaskState::Completed, 1));
+    let child = wait(&house.catalog, ended.children[0]).await;
+    assert_eq!((child.state, child.parent, child.group), (TaskState::Completed, Some(parent), Some(group)));
+    assert_eq!(house.latest().await.number, 1);
+    assert!(house.catalog.find_task_group(group).await.unwrap().unwrap().all_dispatched);
+
+    let finished_before = house.catalog.now().plus_seconds(60);
+    let work = Work::PurgeTasks { finished_before, states: vec![TaskState::Completed] };
+    let purge = submit(&house.catalog, work, Uuid::now_v7()).await;
+    let purge = wait(&house.catalog, purge).await;
+    assert_eq!((purge.state, purge.progress[0].done), (TaskState::Completed, 2));
+    for gone in [parent, child.id] {
+        assert_eq!(house.catalog.find_task(gone).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_long_ago_is_forgotten_by_itself() {
+    let mut house = House::new().await;
+    let task = submit(
+        &house.catalog,
+        Work::DeleteResource { kind: ResourceKind::Remote, id: house.remote },
+        Uuid::nil(),
+    );
+    let task = task.await;
+    assert_eq!(wait(&house.catalog, task).await.state, TaskState::Completed);
+    house.shutdown.cancel();
+    (&mut house.worker).await.unwrap().unwrap();
+    house.shutdown = CancellationToken::new();
+    let config = worker::WorkerConfig { task_retention: Some(Duration::ZERO), ..quick() };
+    let next = worker::run(house.catalog.clone(), house.blobs.clone(), config, house.shutdown.clone());
+    house.worker = tokio::spawn(next);
+    until("the task is gone", async || house.catalog.find_task(task).await.unwrap().is_none()).await;
+}
