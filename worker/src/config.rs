@@ -40,7 +40,7 @@ impl Default for WorkerConfig {
         Self {
             name: "worker".to_owned(),
             concurrency: 4,
-            short_concurrency: 4,
+            short_concurrency: 8,
             lease: Duration::MAX,
             heartbeat: Duration::from_secs(1),
             reconcile: Duration::from_secs(2),

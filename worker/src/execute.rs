@@ -68,6 +68,7 @@ impl Executor {
                 tracing::warn!(task.id = %job.task, error = chain(&error), "a task could not be claimed");
                 // The claim may have been committed although its answer was lost: then it is handed back.
                 self.settle(&fence, Settlement::Release(Duration::ZERO)).await;
+                self.forget(&job).await;
             }
         }
     }
@@ -138,6 +139,14 @@ impl Executor {
             }
             Ended::Stopped(StopReason::Canceled) => Some(Settlement::Finish(Outcome::Canceled)),
             Ended::Stopped(StopReason::Drain) => Some(Settlement::Release(Duration::ZERO)),
+        }
+    }
+
+    /// Gives up a delivery; tells the catalog until it has understood, as [`Executor::settle`] does.
+    async fn forget(&self, job: &Job) {
+        while let Err(error) = self.catalog.forget_delivery(job).await {
+            tracing::error!(error = chain(&error), "a delivery could not be given up yet");
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 

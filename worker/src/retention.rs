@@ -11,8 +11,9 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Between two batches, so that others get their turn.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Deletes tasks that ended longer than `kept` ago, and apalis's rows of delivered jobs, until it is dropped.
+/// Deletes tasks that ended longer than `kept` ago, until it is dropped. Without a limit it only waits.
 pub(crate) async fn keep(catalog: Catalog, kept: Option<Duration>) {
+    let Some(kept) = kept else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
@@ -22,11 +23,7 @@ pub(crate) async fn keep(catalog: Catalog, kept: Option<Duration>) {
     }
 }
 
-async fn forget(catalog: &Catalog, kept: Option<Duration>) -> Result<(), StorageError> {
-    while catalog.forget_delivered_jobs().await? > 0 {
-        tokio::time::sleep(BREATH).await;
-    }
-    let Some(kept) = kept else { return Ok(()) };
+async fn forget(catalog: &Catalog, kept: Duration) -> Result<(), StorageError> {
     let seconds = i64::try_from(kept.as_secs()).unwrap_or(i64::MAX);
     let states = [TaskState::Completed, TaskState::Failed, TaskState::Canceled];
     let mut forgotten = 0;

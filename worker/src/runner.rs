@@ -72,6 +72,9 @@ pub async fn run(
         queues.spawn(serve(Arc::clone(&executor), queue, name.clone()));
     }
     while queues.join_next().await.is_some() {}
+    if let Err(error) = catalog.give_back_jobs(&name).await {
+        tracing::warn!(error = chain(&error), "jobs could not be given back; others get them a little later");
+    }
     drain(&running, &config).await;
     log_stop.cancel();
     if tokio::time::timeout(LOG_PATIENCE, writing).await.is_err() {
@@ -167,11 +170,12 @@ fn run_apalis(
     queue: JobQueue,
     name: String,
 ) -> BoxFuture<'static, Result<(), ApalisError>> {
-    let concurrency = match queue {
-        JobQueue::Sync => executor.config.concurrency,
-        JobQueue::Short => executor.config.short_concurrency,
+    // A sync in hand could wait for long while another worker is idle; short tasks come by the hundred.
+    let (concurrency, at_once) = match queue {
+        JobQueue::Sync => (executor.config.concurrency, 1),
+        JobQueue::Short => (executor.config.short_concurrency, executor.config.short_concurrency),
     };
-    match executor.catalog.job_backend(queue) {
+    match executor.catalog.job_backend(queue, at_once) {
         JobBackend::Sqlite(backend) => worker_over!(backend, name, executor, concurrency),
         JobBackend::Postgres(backend) => worker_over!(backend, name, executor, concurrency),
     }

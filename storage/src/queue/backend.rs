@@ -86,15 +86,20 @@ pub enum JobBackend {
 }
 
 impl Catalog {
-    /// A source of jobs for one apalis worker.
-    pub fn job_backend(&self, queue: JobQueue) -> JobBackend {
+    /// A source of jobs for one apalis worker, which fetches at most `at_once` of them: no more than it can run, since
+    /// what it keeps in hand nobody else gets.
+    ///
+    /// apalis neither locks nor acknowledges a job, which would cost a transaction each: the claim takes the job's row
+    /// away together with the task.
+    pub fn job_backend(&self, queue: JobQueue, at_once: usize) -> JobBackend {
         let strategy = WakeStrategy::new(self.0.signals.doorbell());
         match &self.0.pool {
             Pool::Sqlite(pool) => {
-                // One job in hand at a time: jobs that are buffered stop apalis's heartbeats.
                 let config = apalis_sqlite::Config::default()
                     .queue(queue.as_str())
-                    .batch_size(1)
+                    .batch_size(at_once)
+                    .lock_tasks(false)
+                    .persist_results(false)
                     .heartbeat_interval(Duration::from_secs(5))
                     .missed_heartbeats(3);
                 JobBackend::Sqlite(SqliteStorage::new(pool).with_config(config).poll_with_strategy(strategy))
@@ -102,7 +107,9 @@ impl Catalog {
             Pool::Postgres(pool) => {
                 let config = apalis_postgres::Config::default()
                     .queue(queue.as_str())
-                    .batch_size(1)
+                    .batch_size(at_once)
+                    .lock_tasks(false)
+                    .persist_results(false)
                     .heartbeat_interval(Duration::from_secs(5))
                     .missed_heartbeats(3);
                 JobBackend::Postgres(

@@ -8,7 +8,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter
 use uuid::Uuid;
 
 use super::lease::fresh_worker;
-use super::{CancelOutcome, Fence, Happening, Outcome};
+use super::{CancelOutcome, Fence, Happening, Job, Outcome};
 use crate::catalog::{Catalog, Tx, labels};
 use crate::entity::task::{ActiveModel, Column, Entity, Model};
 use crate::entity::{task_created_resource, task_resource};
@@ -34,8 +34,9 @@ impl Catalog {
         dispatch_no: i64,
     ) -> Result<Option<(Task, Fence)>> {
         let tx = self.begin().await?;
-        // One statement without the dispatch lock: it can only race with those that end or requeue a queued task,
-        // and they lock its row first.
+        tx.delete_job(&Job { task, dispatch_no }).await?;
+        // Without the dispatch lock: this can only race with those that end or requeue a queued task, and they lock
+        // its row first.
         let claimed = Entity::update_many()
             .col_expr(Column::State, Expr::value("running"))
             .col_expr(Column::WorkerId, Expr::value(worker))
@@ -51,7 +52,10 @@ impl Catalog {
             .filter(fresh_worker(&tx, worker))
             .exec_with_returning(&tx.inner)
             .await?;
-        let Some(row) = claimed.into_iter().next() else { return Ok(None) };
+        let Some(row) = claimed.into_iter().next() else {
+            tx.commit().await?;
+            return Ok(None);
+        };
         fail_point!("claim.updated");
         tx.commit().await?;
         fail_point!("claim.committed");
@@ -59,6 +63,13 @@ impl Catalog {
         self.0.metrics.count_start(&task);
         let fence = Fence { task: task.id, dispatch_no, worker };
         Ok(Some((task, fence)))
+    }
+
+    /// Forgets a delivery that could not be claimed, so that the task is dispatched anew.
+    pub async fn forget_delivery(&self, job: &Job) -> Result<()> {
+        let tx = self.begin().await?;
+        tx.delete_job(job).await?;
+        tx.commit().await
     }
 
     /// Replaces the task's progress reports.

@@ -5,7 +5,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use super::Job;
+use super::{Job, JobQueue};
 use crate::catalog::Tx;
 use crate::error::Result;
 
@@ -16,6 +16,9 @@ const INSERT_SQLITE: &str = "INSERT INTO Jobs (job, id, job_type, status, attemp
      idempotency_key) VALUES (?, ?, ?, 'Pending', 0, ?, strftime('%s', 'now'), 0, '{}', ?)";
 const INSERT_POSTGRES: &str = "INSERT INTO apalis.jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority, \
      metadata, idempotency_key) VALUES ($1, $2, $3, 'Pending', 0, $4, now(), 0, ''::hstore, $5)";
+
+const DELETE_SQLITE: &str = "DELETE FROM Jobs WHERE idempotency_key = ? AND job_type IN (?, ?)";
+const DELETE_POSTGRES: &str = "DELETE FROM apalis.jobs WHERE idempotency_key = $1 AND job_type IN ($2, $3)";
 
 impl Tx {
     pub(super) async fn enqueue_job(&mut self, queue: &str, job: &Job) -> Result<()> {
@@ -31,6 +34,18 @@ impl Tx {
         ];
         self.inner.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
         self.dispatched = true;
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Takes a job away from apalis, whether it was delivered or not.
+    pub(super) async fn delete_job(&self, job: &Job) -> Result<()> {
+        let backend = self.inner.get_database_backend();
+        let sql = if backend == DbBackend::Postgres { DELETE_POSTGRES } else { DELETE_SQLITE };
+        let [long, short] = JobQueue::ALL.map(|queue| queue.as_str().into());
+        let values = [job.idempotency_key().into(), long, short];
+        self.inner.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
         Ok(())
     }
 }

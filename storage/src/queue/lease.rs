@@ -35,11 +35,6 @@ const MAX_DEATHS: i32 = 5;
 const DELIVERY_PATIENCE_SECS: i64 = 15;
 /// How long workers that are gone are still listed.
 const FORGET_WORKERS_SECS: i64 = 3_600;
-/// How long apalis's rows of delivered jobs are kept.
-const FORGET_JOBS_SECS: i64 = 60;
-/// How many of them one transaction deletes.
-const FORGET_JOBS_BATCH: i64 = 5_000;
-
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerNode {
@@ -137,7 +132,7 @@ impl Catalog {
         if matches!(self.0.pool, Pool::Sqlite(_)) {
             Entity::update_many().col_expr(Column::LastSeen, Expr::value(0)).exec(&tx.inner).await?;
             // Jobs that apalis had fetched for them would be recovered only after its own patience.
-            tx.give_back_fetched_jobs().await?;
+            tx.give_back_jobs("").await?;
         }
         let id = Uuid::now_v7();
         let row = ActiveModel {
@@ -156,6 +151,14 @@ impl Catalog {
             .await?;
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// Lets others fetch at once what apalis had fetched for a worker that takes no more: `name` is what the names that
+    /// it has with apalis begin with.
+    pub async fn give_back_jobs(&self, name: &str) -> Result<()> {
+        let tx = self.begin().await?;
+        tx.give_back_jobs(name).await?;
+        tx.commit().await
     }
 
     /// How long a worker may be silent before its tasks are given to others.
@@ -262,25 +265,6 @@ impl Catalog {
     }
 }
 
-impl Catalog {
-    /// Deletes some of apalis's rows of jobs that were delivered long enough ago; gives how many.
-    pub async fn forget_delivered_jobs(&self) -> Result<u64> {
-        let tx = self.begin().await?;
-        let sql = if tx.is_postgres() {
-            "DELETE FROM apalis.jobs WHERE id IN (SELECT id FROM apalis.jobs WHERE job_type LIKE 'entrepot.%' \
-             AND status IN ('Done', 'Failed', 'Killed') AND done_at < now() - $1 * interval '1 second' LIMIT $2)"
-        } else {
-            "DELETE FROM Jobs WHERE id IN (SELECT id FROM Jobs WHERE job_type LIKE 'entrepot.%' \
-             AND status IN ('Done', 'Failed', 'Killed') AND done_at < unixepoch('now') - $1 LIMIT $2)"
-        };
-        let values = [FORGET_JOBS_SECS.into(), FORGET_JOBS_BATCH.into()];
-        let statement = Statement::from_sql_and_values(tx.inner.get_database_backend(), sql, values);
-        let deleted = tx.inner.execute_raw(statement).await?.rows_affected();
-        tx.commit().await?;
-        Ok(deleted)
-    }
-}
-
 impl Tx {
     async fn take_from_dead_workers(&mut self, report: &mut ReconcileReport) -> Result<()> {
         let alive = Query::select()
@@ -321,11 +305,17 @@ impl Tx {
         Ok(())
     }
 
-    /// Jobs that dead workers of this SQLite database had in hand can be fetched again.
-    async fn give_back_fetched_jobs(&self) -> Result<()> {
-        let sql = "UPDATE Jobs SET status = 'Pending', lock_by = NULL, lock_at = NULL \
-                   WHERE job_type LIKE 'entrepot.%' AND status IN ('Queued', 'Running')";
-        self.inner.execute_unprepared(sql).await?;
+    /// Jobs that apalis had fetched for workers whose name begins so, and that were not claimed, can be fetched again.
+    async fn give_back_jobs(&self, name: &str) -> Result<()> {
+        let jobs = if self.is_postgres() { "apalis.jobs" } else { "Jobs" };
+        let sql = format!(
+            "UPDATE {jobs} SET status = 'Pending', lock_by = NULL, lock_at = NULL \
+             WHERE job_type LIKE 'entrepot.%' AND status IN ('Queued', 'Running') AND substr(lock_by, 1, $1) = $2"
+        );
+        let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
+        let values = [length.into(), name.into()];
+        let statement = Statement::from_sql_and_values(self.inner.get_database_backend(), sql, values);
+        self.inner.execute_raw(statement).await?;
         Ok(())
     }
 
@@ -377,6 +367,20 @@ impl Tx {
             )
             .exec(&self.inner)
             .await?;
+        // apalis never forgets its own, of which each start makes some.
+        let sql = if postgres {
+            "DELETE FROM apalis.workers w WHERE w.last_seen < now() - $1 * interval '1 second' \
+             AND NOT EXISTS (SELECT 1 FROM apalis.jobs j WHERE j.lock_by = w.id)"
+        } else {
+            "DELETE FROM Workers WHERE last_seen < unixepoch('now') - $1 \
+             AND NOT EXISTS (SELECT 1 FROM Jobs j WHERE j.lock_by = Workers.id)"
+        };
+        let statement = Statement::from_sql_and_values(
+            self.inner.get_database_backend(),
+            sql,
+            [FORGET_WORKERS_SECS.into()],
+        );
+        self.inner.execute_raw(statement).await?;
         Ok(())
     }
 }

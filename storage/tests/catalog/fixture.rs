@@ -35,9 +35,38 @@ impl Fixture {
 
     /// Makes apalis forget every job, as if it had lost them.
     pub(crate) async fn lose_jobs(&self) {
-        let jobs = if self.database_url.starts_with("sqlite:") { "Jobs" } else { "apalis.jobs" };
+        self.execute("DELETE FROM apalis.jobs").await;
+    }
+
+    /// How many jobs apalis has that nobody has fetched.
+    pub(crate) async fn pending_jobs(&self) -> u64 {
+        self.execute("UPDATE apalis.jobs SET priority = 0 WHERE status = 'Pending'").await
+    }
+
+    /// As if an apalis worker of this name, last seen so many seconds ago, had fetched every job.
+    pub(crate) async fn fetch_jobs(&self, name: &str, seen_seconds_ago: i64) {
+        let seen = if self.database_url.starts_with("sqlite:") {
+            format!("unixepoch('now') - {seen_seconds_ago}")
+        } else {
+            format!("now() - {seen_seconds_ago} * interval '1 second'")
+        };
+        let worker = format!(
+            "INSERT INTO apalis.workers (id, worker_type, storage_name, last_seen) VALUES ('{name}', 't', 's', {seen})"
+        );
+        self.execute(&worker).await;
+        self.execute(&format!("UPDATE apalis.jobs SET status = 'Queued', lock_by = '{name}'")).await;
+    }
+
+    /// How many workers apalis knows.
+    pub(crate) async fn apalis_workers(&self) -> u64 {
+        self.execute("UPDATE apalis.workers SET layers = ''").await
+    }
+
+    async fn execute(&self, sql: &str) -> u64 {
+        let is_sqlite = self.database_url.starts_with("sqlite:");
+        let sql = if is_sqlite { sql.replace("apalis.", "") } else { sql.to_owned() };
         let database = sea_orm::Database::connect(&self.database_url).await.unwrap();
-        database.execute_unprepared(&format!("DELETE FROM {jobs}")).await.unwrap();
+        database.execute_unprepared(&sql).await.unwrap().rows_affected()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use registry::task::{Reservation, ResourceKind, TaskError, TaskState, WaitingFor, Work};
+use storage::queue::Job;
 use storage::{Catalog, Fence, NewRemote, NewTask, Outcome, StorageError};
 use uuid::Uuid;
 
@@ -242,5 +243,43 @@ async fn a_task_that_keeps_killing_workers_fails_however_often_it_was_handed_bac
         }
         let task = catalog.find_task(id).await.unwrap().unwrap();
         assert_eq!((task.state, task.error.unwrap().code.as_str()), (TaskState::Failed, "worker.died"));
+    }
+}
+
+#[tokio::test]
+async fn jobs_leave_nothing_with_apalis() {
+    for fixture in every_database().await {
+        let Fixture { catalog, clock, .. } = &fixture;
+        let worker = catalog.register_worker("w").await.unwrap();
+        let done = submit(catalog, plain(&[])).await;
+        assert_eq!(fixture.pending_jobs().await, 1);
+        let fence = claim(catalog, worker, done, 1).await.unwrap();
+        assert_eq!(fixture.pending_jobs().await, 0);
+        finish(catalog, &fence, DONE()).await;
+
+        let canceled = submit(catalog, plain(&[])).await;
+        let mut tx = catalog.begin().await.unwrap();
+        tx.cancel_task(canceled).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(claim(catalog, worker, canceled, 1).await.is_none());
+        assert_eq!(fixture.pending_jobs().await, 0);
+
+        let given_up = submit(catalog, plain(&[])).await;
+        catalog.forget_delivery(&Job { task: given_up, dispatch_no: 1 }).await.unwrap();
+        assert_eq!(fixture.pending_jobs().await, 0);
+        clock.advance_seconds(60);
+        assert_eq!(catalog.reconcile().await.unwrap().dispatched, 1);
+
+        fixture.fetch_jobs("w-1-short", 4_000).await;
+        assert_eq!(fixture.pending_jobs().await, 0);
+        catalog.give_back_jobs("w-2").await.unwrap();
+        assert_eq!((fixture.pending_jobs().await, fixture.apalis_workers().await), (0, 1));
+        catalog.reconcile().await.unwrap();
+        assert_eq!(fixture.apalis_workers().await, 1, "it still has a job");
+        catalog.give_back_jobs("w-1").await.unwrap();
+        assert_eq!(fixture.pending_jobs().await, 1);
+        catalog.reconcile().await.unwrap();
+        assert_eq!(fixture.apalis_workers().await, 0);
+        assert!(claim(catalog, worker, given_up, 2).await.is_some());
     }
 }
