@@ -193,7 +193,7 @@ impl Catalog {
             inner,
             catalog: self.clone(),
             now: self.now(),
-            dispatched: false,
+            dispatched: Vec::new(),
             canceling: false,
             happenings: Vec::new(),
         })
@@ -227,8 +227,8 @@ pub struct Tx {
     pub(crate) inner: DatabaseTransaction,
     pub(crate) catalog: Catalog,
     now: Timestamp,
-    /// Jobs were given to apalis: its workers are woken after the commit.
-    pub(crate) dispatched: bool,
+    /// The queues that jobs were given to: their workers are woken after the commit.
+    pub(crate) dispatched: Vec<crate::queue::JobQueue>,
     /// Running tasks were asked to end: their workers look after the commit.
     pub(crate) canceling: bool,
     /// What happened to tasks: counted after the commit.
@@ -248,7 +248,7 @@ impl Tx {
         inner.commit().await?;
         catalog.0.generation.fetch_add(1, Ordering::AcqRel);
         catalog.0.metrics.count(happenings);
-        catalog.0.signals.after_commit(dispatched);
+        catalog.0.signals.after_commit(&dispatched);
         if canceling {
             catalog.0.signals.cancel_asked();
         }

@@ -203,7 +203,10 @@ impl Tx {
 
     /// Raises what [`Tx::update_repository`] would.
     pub async fn check_repository_changes(&self, id: Uuid, changes: &RepositoryChanges) -> Result<()> {
-        self.lock_resources().await?;
+        // What has to do with this row alone needs no order among all: the task reserves the repository.
+        if changes.name.is_some() || changes.remote.is_some() || changes.labels.is_some() {
+            self.lock_resources().await?;
+        }
         if let Some(name) = &changes.name {
             self.check_name(name, Some(id)).await?;
         }

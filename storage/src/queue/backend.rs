@@ -54,6 +54,11 @@ impl JobQueue {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Sync, Self::Short];
 
+    /// The queue of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|queue| queue.as_str() == name)
+    }
+
     /// The queue of a kind of work.
     pub(super) const fn of(work: &Work) -> Self {
         match work {
@@ -92,7 +97,7 @@ impl Catalog {
     /// apalis neither locks nor acknowledges a job, which would cost a transaction each: the claim takes the job's row
     /// away together with the task.
     pub fn job_backend(&self, queue: JobQueue, at_once: usize) -> JobBackend {
-        let strategy = WakeStrategy::new(self.0.signals.doorbell());
+        let strategy = WakeStrategy::new(self.0.signals.doorbell(queue));
         match &self.0.pool {
             Pool::Sqlite(pool) => {
                 let config = apalis_sqlite::Config::default()
@@ -128,9 +133,14 @@ impl Catalog {
                 let mut listener = PgListener::connect_with(pool).await?;
                 listener.listen_all([INSERT_CHANNEL, CANCEL_CHANNEL]).await?;
                 loop {
-                    match listener.recv().await?.channel() {
+                    let heard = listener.recv().await?;
+                    match heard.channel() {
                         CANCEL_CHANNEL => self.0.signals.cancel_asked(),
-                        _ => self.0.signals.ring(),
+                        _ => {
+                            for queue in queues_in(heard.payload()) {
+                                self.0.signals.ring(queue);
+                            }
+                        }
                     }
                 }
             }
@@ -140,6 +150,11 @@ impl Catalog {
             tokio::time::sleep(LISTEN_AGAIN).await;
         }
     }
+}
+
+/// The queues that a notification of apalis's trigger is about: it names one.
+fn queues_in(payload: &str) -> impl Iterator<Item = JobQueue> {
+    JobQueue::ALL.into_iter().filter(move |queue| payload.contains(queue.as_str()))
 }
 
 impl Tx {

@@ -33,7 +33,8 @@ impl Tx {
             job.idempotency_key().into(),
         ];
         self.inner.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-        self.dispatched = true;
+        let queue = JobQueue::named(queue).filter(|queue| !self.dispatched.contains(queue));
+        self.dispatched.extend(queue);
         Ok(())
     }
 }

@@ -7,11 +7,13 @@ use std::task::Waker;
 use futures::task::AtomicWaker;
 use tokio::sync::watch;
 
+use super::JobQueue;
+
 /// Wakes workers when jobs were enqueued, and those who wait for anything when anything was committed.
 pub(crate) struct Signals {
     changes: watch::Sender<u64>,
     cancels: watch::Sender<u64>,
-    doorbells: Mutex<Vec<Weak<Doorbell>>>,
+    doorbells: Mutex<Vec<(JobQueue, Weak<Doorbell>)>>,
 }
 
 impl Default for Signals {
@@ -21,17 +23,24 @@ impl Default for Signals {
 }
 
 impl Signals {
-    pub(crate) fn after_commit(&self, dispatched: bool) {
+    /// `dispatched` are the queues that jobs were given to.
+    pub(crate) fn after_commit(&self, dispatched: &[JobQueue]) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
-        if dispatched {
-            self.ring();
+        for queue in dispatched {
+            self.ring(*queue);
         }
     }
 
-    /// Wakes every worker of this process.
-    pub(crate) fn ring(&self) {
+    /// Wakes every worker of this process that serves a queue. To look costs a query: the others sleep on.
+    pub(crate) fn ring(&self, queue: JobQueue) {
         let mut doorbells = self.doorbells.lock().unwrap_or_else(PoisonError::into_inner);
-        doorbells.retain(|doorbell| doorbell.upgrade().inspect(|doorbell| doorbell.ring()).is_some());
+        doorbells.retain(|(served, doorbell)| match doorbell.upgrade() {
+            Some(doorbell) if *served == queue => {
+                doorbell.ring();
+                true
+            }
+            other => other.is_some(),
+        });
     }
 
     pub(crate) fn cancel_asked(&self) {
@@ -46,9 +55,10 @@ impl Signals {
         self.changes.subscribe()
     }
 
-    pub(crate) fn doorbell(&self) -> Arc<Doorbell> {
+    pub(crate) fn doorbell(&self, queue: JobQueue) -> Arc<Doorbell> {
         let doorbell = Arc::new(Doorbell::default());
-        self.doorbells.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&doorbell));
+        let entry = (queue, Arc::downgrade(&doorbell));
+        self.doorbells.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         doorbell
     }
 }
