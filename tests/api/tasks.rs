@@ -53,6 +53,9 @@ async fn a_waiting_task_names_what_it_waits_for(database: Database) {
         })
     );
     assert_eq!(entrepot.read(&running)["waiting_for"], Value::Null);
+    let page = entrepot.admin().get("/ui/tasks/");
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(page.contains(&format!("<small>An earlier task, {running}, has ")), "{page}");
     until.notify_one();
     for task in [running, behind, limited] {
         let ended = entrepot.ended(&task);

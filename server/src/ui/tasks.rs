@@ -78,8 +78,7 @@ fn row(task: &Value) -> String {
     let link = format!("<a href=\"{0}\">{1}</a>", text(&task["pulp_href"]), text(&task["name"]));
     let log = format!("<a href=\"{}logs/\">log</a>", text(&task["pulp_href"]));
     let _ = write!(about, "<td>{link}<small>{log}</small></td>");
-    let waiting_for = texts(&task["waiting_for"]);
-    let waits = if waiting_for.is_empty() { String::new() } else { format!("waits for {waiting_for}") };
+    let waits = text(&task["waiting_for"]["description"]);
     let _ = write!(about, "<td>{}{}</td>", texts(&task["reserved_resources_record"]), small(&waits));
     let reports: Vec<String> =
         (task["progress_reports"].as_array().into_iter().flatten()).map(report).collect();
@@ -147,7 +146,7 @@ mod tests {
         let evil = "<script>alert('x')</script>&\"";
         let task = json!({
             "pulp_href": "/pulp/api/v3/tasks/1/", "name": evil, "state": "failed",
-            "error": {"description": evil}, "reserved_resources_record": [evil, "b"], "waiting_for": [evil],
+            "error": {"description": evil}, "reserved_resources_record": [evil, "b"], "waiting_for": {"description": evil},
             "progress_reports": [{"message": evil, "done": 3, "total": 5, "suffix": null}],
             "started_at": "2026-11-24T07:19:16.170022Z", "finished_at": null,
         });
@@ -160,7 +159,7 @@ mod tests {
                 "<tr><td class=\"failed\">failed<small>{safe}</small></td>\
                  <td><a href=\"/pulp/api/v3/tasks/1/\">{safe}</a>\
                  <small><a href=\"/pulp/api/v3/tasks/1/logs/\">log</a></small></td>\
-                 <td>{safe}<br>b<small>waits for {safe}</small></td><td>{safe}: 3 of 5 </td>\
+                 <td>{safe}<br>b<small>{safe}</small></td><td>{safe}: 3 of 5 </td>\
                  <td>2026-11-24T07:19:16.170022Z</td><td></td></tr>\n"
             )
         );
@@ -169,6 +168,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_left_out() {
         let row = row(&json!({"state": "waiting", "name": "x", "pulp_href": "/t/"}));
-        assert!(!row.contains("null") && !row.contains("waits for"), "{row}");
+        assert!(!row.contains("null") && !row.contains("<small></small>"), "{row}");
     }
 }
