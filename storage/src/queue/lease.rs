@@ -1,11 +1,10 @@
-//! Workers, their leases, and what happens to the tasks of those that died.
+//! Workers and their leases. What happens to the tasks of those that died is in `reconcile`.
 //!
 //! A worker lives as long as it renews its lease. Times here are the database's own, so that hosts need not agree.
 
 use std::time::Duration;
 
 use registry::Timestamp;
-use registry::task::{TaskError, TaskState};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
@@ -14,13 +13,12 @@ use sea_orm::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Happening, JobQueue, Outcome};
 use crate::catalog::list::{self, Field};
 use crate::catalog::sync::column;
 use crate::catalog::{Catalog, Pool, Tx};
 use crate::entity::task;
 use crate::entity::worker_node::{ActiveModel, Column, Entity, Model};
-use crate::error::{Result, StorageError};
+use crate::error::Result;
 use crate::fail_point;
 use registry::query::{ListQuery, Page};
 
@@ -29,12 +27,6 @@ const LEASE: Duration = Duration::from_secs(10);
 /// On SQLite only one process has the database, and knows at its start that all earlier workers are dead. A lease
 /// only has to outlast the longest transaction, which keeps the heartbeat waiting for the one writing connection.
 const LEASE_ON_SQLITE: Duration = Duration::from_mins(1);
-/// How often a task is taken up again after its worker died under it, before the task is held to be the cause.
-const MAX_DEATHS: i32 = 5;
-/// How long apalis may take to deliver before a task is dispatched again.
-const DELIVERY_PATIENCE_SECS: i64 = 15;
-/// How long workers that are gone are still listed.
-const FORGET_WORKERS_SECS: i64 = 3_600;
 /// A worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerNode {
@@ -63,19 +55,8 @@ pub struct Heartbeat {
     pub lost: bool,
 }
 
-/// What [`Catalog::reconcile`] mended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ReconcileReport {
-    /// Tasks of dead workers that wait again.
-    pub requeued: usize,
-    /// Tasks that ended because their worker died: canceled, or given up.
-    pub ended: usize,
-    /// Tasks that were given to apalis: again, or for the first time.
-    pub dispatched: usize,
-}
-
 /// The database's present moment in microseconds.
-fn database_now(postgres: bool) -> Expr {
+pub(super) fn database_now(postgres: bool) -> Expr {
     Expr::cust(if postgres {
         "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     } else {
@@ -87,7 +68,7 @@ const fn lease(postgres: bool) -> Duration {
     if postgres { LEASE } else { LEASE_ON_SQLITE }
 }
 
-fn lease_start(postgres: bool) -> Expr {
+pub(super) fn lease_start(postgres: bool) -> Expr {
     let lease = i64::try_from(lease(postgres).as_micros()).expect("seconds fit");
     database_now(postgres).sub(lease)
 }
@@ -250,63 +231,11 @@ impl Catalog {
         };
         Ok(rows.into_iter().map(convert).collect())
     }
-
-    /// Mends what crashes left behind. Every worker calls this every two seconds; once is as good as often.
-    pub async fn reconcile(&self) -> Result<ReconcileReport> {
-        let mut report = ReconcileReport::default();
-        let mut tx = self.begin().await?;
-        tx.lock_dispatch().await?;
-        tx.take_from_dead_workers(&mut report).await?;
-        tx.reset_undelivered().await?;
-        report.dispatched = tx.dispatch_all_eligible().await?;
-        tx.forget_dead_workers().await?;
-        tx.commit().await?;
-        Ok(report)
-    }
 }
 
 impl Tx {
-    async fn take_from_dead_workers(&mut self, report: &mut ReconcileReport) -> Result<()> {
-        let alive = Query::select()
-            .column(Column::Id)
-            .from(Entity)
-            .and_where(Expr::col(Column::LastSeen).gte(lease_start(self.is_postgres())))
-            .take();
-        let orphans = task::Entity::find()
-            .filter(task::Column::State.is_in(["running", "canceling"]))
-            .filter(task::Column::WorkerId.is_null().or(task::Column::WorkerId.not_in_subquery(alive)))
-            .lock_exclusive()
-            .all(&self.inner)
-            .await?;
-        for row in orphans {
-            self.happenings.push(Happening::TakenOver);
-            if row.state == TaskState::Canceling.as_str() {
-                self.end_task(&row, Outcome::Canceled).await?;
-                report.ended += 1;
-            } else if row.deaths + 1 >= MAX_DEATHS {
-                let error = TaskError {
-                    description: format!("The worker died {MAX_DEATHS} times while it had this task."),
-                    code: "worker.died".to_owned(),
-                };
-                self.end_task(&row, Outcome::Failed(error)).await?;
-                report.ended += 1;
-            } else {
-                self.set_waiting(row.seq).await?;
-                let died = task::ActiveModel {
-                    seq: Set(row.seq),
-                    deaths: Set(row.deaths + 1),
-                    ..Default::default()
-                };
-                task::Entity::update(died).exec(&self.inner).await?;
-                fail_point!("reconcile.requeued");
-                report.requeued += 1;
-            }
-        }
-        Ok(())
-    }
-
     /// Jobs that apalis had fetched for workers whose name begins so, and that were not claimed, can be fetched again.
-    async fn give_back_jobs(&self, name: &str) -> Result<()> {
+    pub(super) async fn give_back_jobs(&self, name: &str) -> Result<()> {
         let jobs = if self.is_postgres() { "apalis.jobs" } else { "Jobs" };
         let sql = format!(
             "UPDATE {jobs} SET status = 'Pending', lock_by = NULL, lock_at = NULL \
@@ -315,71 +244,6 @@ impl Tx {
         let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
         let values = [length.into(), name.into()];
         let statement = Statement::from_sql_and_values(self.inner.get_database_backend(), sql, values);
-        self.inner.execute_raw(statement).await?;
-        Ok(())
-    }
-
-    async fn set_waiting(&self, seq: i64) -> Result<()> {
-        let row = task::ActiveModel {
-            seq: Set(seq),
-            state: Set(TaskState::Waiting.as_str().to_owned()),
-            worker_id: Set(None),
-            updated: Set(self.now_micros()),
-            ..Default::default()
-        };
-        task::Entity::update(row).exec(&self.inner).await?;
-        Ok(())
-    }
-
-    /// Queued tasks whose job apalis lost, or delivered to a worker that never claimed it.
-    async fn reset_undelivered(&self) -> Result<()> {
-        let sql = if self.is_postgres() {
-            "SELECT t.seq FROM task t WHERE t.state = 'queued' AND t.updated < $1 AND NOT EXISTS (SELECT 1 FROM apalis.jobs j \
-             WHERE j.idempotency_key = t.id::text || ':' || t.dispatch_no AND j.status IN ('Pending', 'Queued', 'Running') \
-             AND j.job_type = ANY($2)) FOR UPDATE OF t"
-        } else {
-            "SELECT t.seq FROM task t WHERE t.state = 'queued' AND t.updated < $1 AND NOT EXISTS (SELECT 1 FROM Jobs j \
-             WHERE j.job_type IN ($2, $3) AND j.idempotency_key = lower(substr(hex(t.id), 1, 8) || '-' || \
-             substr(hex(t.id), 9, 4) || '-' || substr(hex(t.id), 13, 4) || '-' || substr(hex(t.id), 17, 4) || '-' || \
-             substr(hex(t.id), 21)) || ':' || t.dispatch_no AND j.status IN ('Pending', 'Queued', 'Running'))"
-        };
-        let before =
-            Timestamp::from_micros(self.now_micros()).plus_seconds(-DELIVERY_PATIENCE_SECS).as_micros();
-        let [sync, short] = JobQueue::ALL.map(JobQueue::as_str);
-        let values: Vec<sea_orm::Value> = if self.is_postgres() {
-            vec![before.into(), sea_orm::Value::from(vec![sync.to_owned(), short.to_owned()])]
-        } else {
-            vec![before.into(), sync.into(), short.into()]
-        };
-        let statement = Statement::from_sql_and_values(self.inner.get_database_backend(), sql, values);
-        for row in self.inner.query_all_raw(statement).await? {
-            self.set_waiting(row.try_get("", "seq").map_err(StorageError::from)?).await?;
-        }
-        Ok(())
-    }
-
-    /// Workers that nobody will ask for again.
-    async fn forget_dead_workers(&self) -> Result<()> {
-        let postgres = self.is_postgres();
-        Entity::delete_many()
-            .filter(
-                Expr::col(Column::LastSeen).lt(database_now(postgres).sub(FORGET_WORKERS_SECS * 1_000_000)),
-            )
-            .exec(&self.inner)
-            .await?;
-        // apalis never forgets its own, of which each start makes some.
-        let sql = if postgres {
-            "DELETE FROM apalis.workers w WHERE w.last_seen < now() - $1 * interval '1 second' \
-             AND NOT EXISTS (SELECT 1 FROM apalis.jobs j WHERE j.lock_by = w.id)"
-        } else {
-            "DELETE FROM Workers WHERE last_seen < unixepoch('now') - $1 \
-             AND NOT EXISTS (SELECT 1 FROM Jobs j WHERE j.lock_by = Workers.id)"
-        };
-        let statement = Statement::from_sql_and_values(
-            self.inner.get_database_backend(),
-            sql,
-            [FORGET_WORKERS_SECS.into()],
-        );
         self.inner.execute_raw(statement).await?;
         Ok(())
     }

@@ -18,6 +18,7 @@ mod dispatch;
 mod enqueue;
 mod lease;
 mod metrics;
+mod reconcile;
 mod signals;
 
 use registry::task::TaskError;
@@ -30,7 +31,8 @@ pub use metrics::QueueMetrics;
 pub(crate) use signals::Signals;
 
 use crate::{CreatedResource, Task};
-pub use lease::{Heartbeat, ReconcileReport, WorkerNode};
+pub use lease::{Heartbeat, WorkerNode};
+pub use reconcile::ReconcileReport;
 
 /// The states in which a task is under way: with apalis, or with a worker.
 pub(crate) const ACTIVE: [&str; 3] = ["queued", "running", "canceling"];

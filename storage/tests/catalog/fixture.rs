@@ -57,6 +57,14 @@ impl Fixture {
         self.execute(&format!("UPDATE apalis.jobs SET status = 'Queued', lock_by = '{name}'")).await;
     }
 
+    /// As if a worker had last shown that it lives in 1970.
+    pub(crate) async fn end_lease(&self, worker: uuid::Uuid) {
+        let id = worker.simple();
+        let id =
+            if self.database_url.starts_with("sqlite:") { format!("x'{id}'") } else { format!("'{id}'") };
+        assert_eq!(self.execute(&format!("UPDATE worker_node SET last_seen = 0 WHERE id = {id}")).await, 1);
+    }
+
     /// How many workers apalis knows.
     pub(crate) async fn apalis_workers(&self) -> u64 {
         self.execute("UPDATE apalis.workers SET layers = ''").await

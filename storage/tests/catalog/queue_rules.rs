@@ -280,6 +280,16 @@ async fn jobs_leave_nothing_with_apalis() {
         assert_eq!(fixture.pending_jobs().await, 1);
         catalog.reconcile().await.unwrap();
         assert_eq!(fixture.apalis_workers().await, 0);
+        // What a worker had fetched when it died is given back when its lease has run out, which a heartbeat of 1970
+        // stands for.
+        let dead = catalog.register_worker("dead-1").await.unwrap();
+        fixture.fetch_jobs("dead-1-short", 0).await;
+        catalog.reconcile().await.unwrap();
+        assert_eq!(fixture.pending_jobs().await, 0, "it lives");
+        fixture.end_lease(dead).await;
+        catalog.reconcile().await.unwrap();
+        assert_eq!(fixture.pending_jobs().await, 1);
+        let worker = catalog.register_worker("w").await.unwrap();
         assert!(claim(catalog, worker, given_up, 2).await.is_some());
     }
 }
