@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::href::Kind;
+
 /// Where a task stands. The names are the API's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +131,11 @@ impl Reservation {
     /// Reserves `resource` together with others.
     pub fn shared(resource: impl Into<String>) -> Self {
         Self { resource: resource.into(), exclusive: false }
+    }
+
+    /// What a sync reserves: its repository alone, its remote together with other syncs.
+    pub fn of_sync(repository: uuid::Uuid, remote: uuid::Uuid) -> Vec<Self> {
+        vec![Self::exclusive(Kind::Repository.prn(repository)), Self::shared(Kind::Remote.prn(remote))]
     }
 
     /// The form in `reserved_resources_record`: shared ones are marked.

@@ -114,10 +114,7 @@ async fn find_unfinished_sync(catalog: &Catalog, wanted: Uuid) -> Result<Option<
 }
 
 fn sync(work: Work, repository: Uuid, remote: Uuid) -> NewTask {
-    let reservations = vec![
-        Reservation::exclusive(format!("prn:container.containerrepository:{repository}")),
-        Reservation::shared(format!("prn:container.containerremote:{remote}")),
-    ];
+    let reservations = Reservation::of_sync(repository, remote);
     NewTask { correlation_id: Uuid::now_v7().simple().to_string(), ..NewTask::new(work, reservations) }
 }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Timestamp;
-use crate::href::Kind;
 use crate::task::{Reservation, TaskState, Work};
 
 /// What a schedule runs. Kept as JSON: fields get defaults when they are added, and names never change.
@@ -77,14 +76,8 @@ impl ScheduledWork {
         match self {
             Self::Sync { repository, remote, mirror, signed_only: _ } => {
                 let remote = remote.or(own_remote)?;
-                let reservations = vec![
-                    Reservation::exclusive(Kind::Repository.prn(*repository)),
-                    Reservation::shared(Kind::Remote.prn(remote)),
-                ];
-                Some((
-                    Work::SyncRepository { repository: *repository, remote, mirror: *mirror },
-                    reservations,
-                ))
+                let work = Work::SyncRepository { repository: *repository, remote, mirror: *mirror };
+                Some((work, Reservation::of_sync(*repository, remote)))
             }
             Self::Purge { older_than_days, states } => {
                 let finished_before = now.plus_seconds(older_than_days.saturating_mul(-86_400));
@@ -150,6 +143,7 @@ words!(MissedPolicy { Skip = "skip", RunOnce = "run_once" });
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::href::Kind;
 
     const NOW: Timestamp = Timestamp::from_micros(1_795_504_756_170_022);
 

@@ -1,6 +1,5 @@
 //! Starts a sync of each of many repositories. The syncs are children of this task, in its group.
 
-use registry::href::Kind;
 use registry::task::{ProgressReport, Reservation, TaskState, Work};
 use storage::{NewTask, Repository};
 use uuid::Uuid;
@@ -36,10 +35,6 @@ pub(crate) async fn perform(context: &JobContext, wanted: &[Uuid], mirror: bool)
 fn child(context: &JobContext, repository: &Repository, mirror: bool) -> NewTask {
     let remote = repository.remote.unwrap_or_default();
     let work = Work::SyncRepository { repository: repository.id, remote, mirror };
-    let reservations = vec![
-        Reservation::exclusive(Kind::Repository.prn(repository.id)),
-        Reservation::shared(Kind::Remote.prn(remote)),
-    ];
     NewTask {
         created_by: context.created_by,
         correlation_id: context.correlation_id.clone(),
@@ -47,7 +42,7 @@ fn child(context: &JobContext, repository: &Repository, mirror: bool) -> NewTask
         dedupe_key: Some(format!("{}/{}", context.fence.task, repository.id)),
         parent: Some(context.fence.task),
         group: context.group,
-        ..NewTask::new(work, reservations)
+        ..NewTask::new(work, Reservation::of_sync(repository.id, remote))
     }
 }
 

@@ -37,10 +37,7 @@ pub(super) async fn sync(
         return Err(ApiError::field("remote", "Invalid hyperlink - Object does not exist."));
     }
     let work = Work::SyncRepository { repository: repository.id, remote, mirror };
-    let reservations = vec![
-        Reservation::exclusive(Kind::Repository.prn(repository.id)),
-        Reservation::shared(Kind::Remote.prn(remote)),
-    ];
+    let reservations = Reservation::of_sync(repository.id, remote);
     let tx = state.catalog.begin().await.map_err(failed)?;
     Ok(Accepted::Accepted(Json(submit(tx, asker, work, reservations).await.map_err(failed)?)))
 }
