@@ -149,6 +149,9 @@ pub struct SettingFlags {
     /// [env: ENTREPOT_TASK_RETENTION_DAYS] [default: 30]
     #[arg(long, global = true, value_name = "DAYS")]
     pub task_retention_days: Option<String>,
+    /// Minutes that content is let alone which no version holds [env: ENTREPOT_ORPHAN_PROTECTION_TIME] [default: 1440]
+    #[arg(long, global = true, value_name = "MINUTES")]
+    pub orphan_protection_time: Option<String>,
     /// Seconds that requests may go on after a stop was asked for [env: ENTREPOT_SHUTDOWN_GRACE] [default: 30]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub shutdown_grace: Option<String>,
@@ -182,6 +185,7 @@ impl SettingFlags {
             (keys::WORKER_CONCURRENCY, self.worker_concurrency),
             (keys::TASKS_PER_UPSTREAM, self.tasks_per_upstream),
             (keys::TASK_RETENTION, self.task_retention_days),
+            (keys::ORPHAN_PROTECTION, self.orphan_protection_time),
             (keys::SHUTDOWN_GRACE, self.shutdown_grace),
             (keys::LOG, self.log),
             (keys::LOG_FORMAT, self.log_format),

@@ -138,6 +138,11 @@ impl Reservation {
         vec![Self::exclusive(Kind::Repository.prn(repository)), Self::shared(Kind::Remote.prn(remote))]
     }
 
+    /// What a cleanup of orphans reserves: the right to be the only one. The name is Pulp's.
+    pub fn of_cleanup() -> Vec<Self> {
+        vec![Self::exclusive("/api/v3/orphans/cleanup/")]
+    }
+
     /// The form in `reserved_resources_record`: shared ones are marked.
     pub fn record(&self) -> String {
         if self.exclusive { self.resource.clone() } else { format!("shared:{}", self.resource) }
@@ -204,6 +209,17 @@ pub enum Work {
         /// Only those in one of these states, all of which are final.
         states: Vec<TaskState>,
     },
+    /// Deletes content that no version holds, and files that nothing refers to.
+    CleanUpOrphans {
+        /// Only what nobody has touched for this many minutes.
+        protection_minutes: u32,
+        /// Only these pieces of content, when there are any.
+        #[serde(default)]
+        only: Vec<uuid::Uuid>,
+        /// Only find out what would be freed.
+        #[serde(default)]
+        dry_run: bool,
+    },
     /// Something that only a later release knows. A worker leaves it to others.
     #[serde(other)]
     Unknown,
@@ -232,6 +248,7 @@ impl Work {
             Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
             Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
             Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
+            Self::CleanUpOrphans { .. } => "pulpcore.app.tasks.orphan.orphan_cleanup",
             Self::Unknown => "unknown",
         }
     }

@@ -14,6 +14,8 @@ pub struct ServerConfig {
     pub anonymous_catalog: bool,
     /// Whether anybody may read `/metrics`. Otherwise it asks for an administrator's credentials.
     pub anonymous_metrics: bool,
+    /// For how many minutes nobody must have touched content that no version holds, before a cleanup deletes it.
+    pub orphan_protection_minutes: u32,
     /// How many streams of tasks' events may be open at a time.
     pub max_event_streams: usize,
     /// How long requests may go on after the shutdown began.
@@ -35,6 +37,7 @@ impl Default for ServerConfig {
             token_auth: true,
             anonymous_catalog: true,
             anonymous_metrics: false,
+            orphan_protection_minutes: 24 * 60,
             max_event_streams: 64,
             shutdown_grace: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),

@@ -21,7 +21,7 @@ pub async fn seed(
         staged.write(bytes.clone()).await?;
         sizes.push((digest.clone(), staged.finish(Some(bytes.len() as u64)).await?));
     }
-    catalog.record_blobs(sizes).await?;
+    catalog.record_blobs(blobs, sizes).await?;
     catalog.record_manifests(manifests(repository)?).await?;
     let tx = catalog.begin().await?;
     let name = repository.name.to_string();

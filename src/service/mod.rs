@@ -203,6 +203,7 @@ fn server_config(settings: &Settings) -> ServerConfig {
         token_auth: settings.token_auth.value,
         anonymous_catalog: settings.anonymous_catalog.value,
         anonymous_metrics: settings.anonymous_metrics.value,
+        orphan_protection_minutes: settings.orphan_protection_time.value,
         shutdown_grace: settings.shutdown_grace.value,
         ..ServerConfig::default()
     }

@@ -99,6 +99,13 @@ pub const TASK_RETENTION: Key = key(
     "ENTREPOT_TASK_RETENTION_DAYS",
     "a number of days from 0 to 36500, where 0 keeps them for ever",
 );
+/// How long content that no version holds is let alone.
+pub const ORPHAN_PROTECTION: Key = key(
+    "orphan_protection_time",
+    "--orphan-protection-time",
+    "ENTREPOT_ORPHAN_PROTECTION_TIME",
+    "a number of minutes from 0 to 5256000",
+);
 /// How long requests may go on after the stop was asked for.
 pub const SHUTDOWN_GRACE: Key = key(
     "shutdown_grace",
@@ -117,7 +124,7 @@ pub const LOG: Key = key(
 pub const LOG_FORMAT: Key = key("log_format", "--log-format", "ENTREPOT_LOG_FORMAT", "auto, human or json");
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 17] = [
+pub const ALL: [&Key; 18] = [
     &DATA_DIR,
     &LISTEN,
     &WORKER_LISTEN,
@@ -132,6 +139,7 @@ pub const ALL: [&Key; 17] = [
     &WORKER_CONCURRENCY,
     &TASKS_PER_UPSTREAM,
     &TASK_RETENTION,
+    &ORPHAN_PROTECTION,
     &SHUTDOWN_GRACE,
     &LOG,
     &LOG_FORMAT,

@@ -84,6 +84,8 @@ pub struct Settings {
     pub tasks_per_upstream: Setting<u32>,
     /// How many days tasks are kept after they ended; 0 keeps them for ever.
     pub task_retention_days: Setting<u32>,
+    /// For how many minutes nobody must have touched content that no version holds, before a cleanup deletes it.
+    pub orphan_protection_time: Setting<u32>,
     /// How long requests may go on after the stop was asked for.
     pub shutdown_grace: Setting<Duration>,
     /// What is logged.
@@ -122,6 +124,8 @@ impl Settings {
             worker_concurrency: layers.get(&keys::WORKER_CONCURRENCY, "4", |text| number(text, 1, 100))?,
             tasks_per_upstream: layers.get(&keys::TASKS_PER_UPSTREAM, "3", |text| number(text, 1, 100))?,
             task_retention_days: layers.get(&keys::TASK_RETENTION, "30", |text| number(text, 0, 36_500))?,
+            orphan_protection_time: layers
+                .get(&keys::ORPHAN_PROTECTION, "1440", |text| number(text, 0, 5_256_000))?,
             shutdown_grace: layers
                 .get(&keys::SHUTDOWN_GRACE, "30", |text| number(text, 0, 3600).map(Duration::from_secs))?,
             log: layers.get(&keys::LOG, DEFAULT_LOG, |text| {

@@ -32,6 +32,7 @@ impl Settings {
         show(&mut text, &keys::WORKER_CONCURRENCY, &self.worker_concurrency, ToString::to_string);
         show(&mut text, &keys::TASKS_PER_UPSTREAM, &self.tasks_per_upstream, ToString::to_string);
         show(&mut text, &keys::TASK_RETENTION, &self.task_retention_days, ToString::to_string);
+        show(&mut text, &keys::ORPHAN_PROTECTION, &self.orphan_protection_time, ToString::to_string);
         show(&mut text, &keys::SHUTDOWN_GRACE, &self.shutdown_grace, |grace| grace.as_secs().to_string());
         show(&mut text, &keys::LOG, &self.log, |log| quoted(log));
         show(&mut text, &keys::LOG_FORMAT, &self.log_format, |format| quoted(format.as_str()));

@@ -102,9 +102,17 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Whether trying again later can help: the database or the disk was away, not the request wrong.
+    /// Whether trying again later can help: the database or the disk was away, or what was there a moment ago went as an
+    /// orphan; the request isn't wrong.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Driver(_) | Self::ObjectStore(_) | Self::Interrupted(_))
+        matches!(
+            self,
+            Self::Database(_)
+                | Self::Driver(_)
+                | Self::ObjectStore(_)
+                | Self::Interrupted(_)
+                | Self::BlobMissing(_)
+        )
     }
 
     pub(crate) fn invalid(field: &'static str, message: impl Into<String>) -> Self {

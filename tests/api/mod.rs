@@ -3,6 +3,7 @@
 mod bad_input;
 mod metrics;
 mod operators;
+mod orphans;
 mod schedules;
 mod secrets;
 mod task_events;

@@ -48,6 +48,7 @@ async fn a_schedule_is_made_shown_changed_and_deleted(database: Database) {
             "signed_only": false,
             "older_than_days": null,
             "states": null,
+            "orphan_protection_time": null,
         },
         "jitter": 0,
         "on_overlap": "skip",

@@ -55,6 +55,9 @@ async fn the_commands_of_the_readme(database: Database) {
     assert_eq!(status["online_workers"].as_array().unwrap().len(), 1, "{status:#}");
 
     assert_eq!(entrepot.served_tags("foo"), images.tags());
+    let freed = pulp.json("orphan cleanup --protection-time 0");
+    assert_eq!(freed, json!({"content": 0, "files": 0, "bytes": 0, "dry_run": false}));
+    assert_eq!(entrepot.served_tags("foo"), images.tags());
 }
 
 async fn errors_reach_the_user(database: Database) {

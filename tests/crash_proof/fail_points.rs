@@ -54,6 +54,10 @@ const POINTS: [(&str, u32); 37] = [
     ("job.executed", 1),
 ];
 
+/// Every place that only a cleanup of orphans gets to.
+pub(super) const CLEANUP_POINTS: [(&str, u32); 3] =
+    [("orphans.deleted", 2), ("orphans.committed", 2), ("orphans.file-deleted", 1)];
+
 /// How many are tried at a time: most of it is waiting for leases to run out.
 const AT_A_TIME: usize = 10;
 
@@ -64,7 +68,8 @@ fn every_fail_point_is_listed() {
     for crate_folder in ["registry", "upstream", "storage", "openapi", "server", "worker", "."] {
         collect(&root.join(crate_folder).join("src"), &mut found);
     }
-    let listed: BTreeSet<String> = POINTS.iter().map(|(point, _)| (*point).to_owned()).collect();
+    let listed: BTreeSet<String> =
+        POINTS.iter().chain(&CLEANUP_POINTS).map(|(point, _)| (*point).to_owned()).collect();
     assert_eq!(found, listed);
 }
 

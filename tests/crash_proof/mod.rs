@@ -7,6 +7,7 @@
 //! `tests/run` runs the short form, `tests/crash --seeds N` the long one. Everything random comes from the seed, which
 //! every failure names.
 
+mod cleanup;
 mod event_log;
 mod fail_points;
 mod freeze;

@@ -211,6 +211,9 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
         Work::PurgeTasks { finished_before, states } => {
             jobs::purge_tasks::perform(context, finished_before, &states).await
         }
+        Work::CleanUpOrphans { protection_minutes, only, dry_run } => {
+            jobs::clean_up_orphans::perform(context, protection_minutes, &only, dry_run).await
+        }
         Work::Unknown => Err(JobError::LaterRelease),
     }
 }

@@ -5,6 +5,7 @@
 
 mod content;
 mod distribution;
+mod orphans;
 mod page;
 mod remote;
 mod repository;
@@ -14,6 +15,7 @@ mod task;
 
 pub use content::{BlobResponse, ManifestResponse, TagResponse};
 pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
+pub use orphans::OrphansCleanup;
 pub use page::{Page, Pageable};
 pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};
 pub use repository::{

@@ -13,6 +13,10 @@ pub enum ScheduledTaskKind {
     Sync,
     /// Delete tasks that ended long ago.
     Purge,
+    /// Delete content that no version holds.
+    OrphanCleanup,
+    /// Something that only a later release knows. It cannot be given.
+    Unknown,
 }
 
 /// What happens at a fire that finds the schedule's previous task unfinished.
@@ -52,6 +56,9 @@ pub struct ScheduledTask {
     pub older_than_days: Option<i64>,
     /// purge: the states that they must have ended in. By default only completed.
     pub states: Option<Vec<String>>,
+    /// `orphan_cleanup`: for how many minutes nobody must have touched the content. By default what the setting
+    /// `orphan_protection_time` says.
+    pub orphan_protection_time: Option<i64>,
 }
 
 /// A schedule to create.

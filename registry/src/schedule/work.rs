@@ -38,9 +38,27 @@ pub enum ScheduledWork {
         /// Only those in one of these states, all of which are final.
         states: Vec<TaskState>,
     },
+    /// Deletes content that no version holds.
+    OrphanCleanup {
+        /// Only what nobody has touched for this many minutes.
+        protection_minutes: u32,
+    },
+    /// Something that only a later release knows. Its servers and workers fire it.
+    #[serde(other)]
+    Unknown,
 }
 
 impl ScheduledWork {
+    /// The names of the tasks of all kinds that this release knows.
+    pub fn known_task_names() -> [&'static str; 3] {
+        [
+            Self::Sync { repository: Uuid::nil(), remote: None, mirror: false, signed_only: false },
+            Self::Purge { older_than_days: 0, states: Vec::new() },
+            Self::OrphanCleanup { protection_minutes: 0 },
+        ]
+        .map(|work| work.task_name())
+    }
+
     /// The name of the tasks, in the API's words.
     pub fn task_name(&self) -> &'static str {
         let example = match self {
@@ -50,6 +68,10 @@ impl ScheduledWork {
             Self::Purge { .. } => {
                 Work::PurgeTasks { finished_before: Timestamp::from_micros(0), states: Vec::new() }
             }
+            Self::OrphanCleanup { .. } => {
+                Work::CleanUpOrphans { protection_minutes: 0, only: Vec::new(), dry_run: false }
+            }
+            Self::Unknown => Work::Unknown,
         };
         example.task_name()
     }
@@ -58,7 +80,7 @@ impl ScheduledWork {
     pub const fn repository(&self) -> Option<Uuid> {
         match self {
             Self::Sync { repository, .. } => Some(*repository),
-            Self::Purge { .. } => None,
+            Self::Purge { .. } | Self::OrphanCleanup { .. } | Self::Unknown => None,
         }
     }
 
@@ -66,7 +88,7 @@ impl ScheduledWork {
     pub const fn remote(&self) -> Option<Uuid> {
         match self {
             Self::Sync { remote, .. } => *remote,
-            Self::Purge { .. } => None,
+            Self::Purge { .. } | Self::OrphanCleanup { .. } | Self::Unknown => None,
         }
     }
 
@@ -83,6 +105,15 @@ impl ScheduledWork {
                 let finished_before = now.plus_seconds(older_than_days.saturating_mul(-86_400));
                 Some((Work::PurgeTasks { finished_before, states: states.clone() }, Vec::new()))
             }
+            Self::OrphanCleanup { protection_minutes } => {
+                let work = Work::CleanUpOrphans {
+                    protection_minutes: *protection_minutes,
+                    only: Vec::new(),
+                    dry_run: false,
+                };
+                Some((work, Reservation::of_cleanup()))
+            }
+            Self::Unknown => None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod filter;
 mod generic;
 mod label_select;
 mod labels;
+mod orphans;
 mod page;
 mod q;
 mod remotes;
@@ -61,6 +62,8 @@ pub(crate) enum Tag {
     /// Recurring work.
     #[oai(rename = "Task-Schedules")]
     TaskSchedules,
+    /// Content that no version holds.
+    Orphans,
     /// Those who do it.
     Workers,
     /// The state of the installation.
@@ -74,6 +77,7 @@ type Operations = (
         tasks::Operations,
         task_groups::Operations,
         schedules::Operations,
+        orphans::Operations,
         workers::Operations,
     ),
     (
@@ -93,6 +97,7 @@ fn service() -> OpenApiService<Operations, ()> {
             tasks::Operations,
             task_groups::Operations,
             schedules::Operations,
+            orphans::Operations,
             workers::Operations,
         ),
         (

@@ -19,10 +19,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::ObjectStoreExt;
+use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use registry::Digest;
+use object_store::{ObjectStore, ObjectStoreExt};
+use registry::digest::Algorithm;
+use registry::{Digest, Timestamp};
 
 use crate::error::{Result, StorageError};
 pub use read::BlobBody;
@@ -40,6 +42,17 @@ struct Inner {
     objects: LocalFileSystem,
     blocks: blocks::Blocks,
     turns: turn::Turns,
+}
+
+/// A file in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobFile {
+    /// What it is named by.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified: Timestamp,
 }
 
 /// The room on the store's disk, in bytes.
@@ -87,6 +100,23 @@ impl BlobStore {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The files whose digest begins with the byte `part`. Other files, which nobody but an operator can have put there,
+    /// are left out.
+    pub async fn list(&self, part: u8) -> Result<Vec<BlobFile>> {
+        let mut files = Vec::new();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let folder = ObjectPath::from_iter([algorithm.as_str(), &format!("{part:02x}")]);
+            let mut found = self.0.objects.list(Some(&folder));
+            while let Some(meta) = found.try_next().await? {
+                let digest = meta.location.filename().map(|hex| format!("{}:{hex}", algorithm.as_str()));
+                let Some(digest) = digest.and_then(|text| text.parse().ok()) else { continue };
+                let modified = Timestamp::from_micros(meta.last_modified.timestamp_micros());
+                files.push(BlobFile { digest, size: meta.size, modified });
+            }
+        }
+        Ok(files)
     }
 
     /// A whole blob of at most `limit_bytes`.

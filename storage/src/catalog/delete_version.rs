@@ -165,6 +165,7 @@ impl Tx {
     }
 
     async fn delete_intervals(&self, condition: Expr) -> Result<()> {
+        self.give_up_content(condition.clone()).await?;
         let delete = Query::delete().from_table(repository_content::Entity).and_where(condition).take();
         self.inner.execute(&delete).await?;
         Ok(())

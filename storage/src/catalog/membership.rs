@@ -76,7 +76,7 @@ pub(super) fn condition(id: &Expr, op: Op, value: &FilterValue) -> Option<Condit
             let mut old = Query::select();
             old.column(content::Column::Id)
                 .from(content::Entity)
-                .and_where(Expr::col(content::Column::Created).lt(moment.as_micros()));
+                .and_where(Expr::col(content::Column::Touched).lt(moment.as_micros()));
             all.add(id.clone().in_subquery(old)).add(Expr::exists(held).not())
         }
         _ => return None,

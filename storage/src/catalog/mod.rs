@@ -11,6 +11,7 @@ pub mod distributions;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod membership;
+pub mod orphans;
 mod passwords;
 mod publish;
 pub mod remotes;
@@ -58,6 +59,13 @@ const RESOURCE_LOCK: i64 = 0x7265_736f_7572_6365;
 
 /// `pg_advisory_xact_lock` key of the recording of content: "contents" in ASCII.
 const CONTENT_LOCK: i64 = 0x636f_6e74_656e_7473;
+
+/// `pg_advisory_xact_lock` key of the cleanup of orphans: "cleaning" in ASCII.
+const CLEANUP_LOCK: i64 = 0x636c_6561_6e69_6e67;
+
+/// How often the cleanup looks whether nobody publishes, before it makes those who want to wait behind it.
+const CLEANUP_TRIES: u32 = 400;
+const CLEANUP_PAUSE: Duration = Duration::from_millis(25);
 
 /// What the catalog needs to start.
 #[derive(Debug)]
@@ -285,11 +293,38 @@ impl Tx {
         self.lock(CONTENT_LOCK).await
     }
 
+    /// Keeps the cleanup of orphans out until this transaction ends, so that content that it finds is there when it commits.
+    /// Taken after the lock of resources and before that of content; many hold it at once.
+    pub(crate) async fn keep_content(&self) -> Result<()> {
+        self.advise("SELECT pg_advisory_xact_lock_shared($1)", CLEANUP_LOCK).await
+    }
+
+    /// Waits until nobody keeps content, without others having to wait behind this transaction.
+    pub(crate) async fn lock_cleanup(&self) -> Result<()> {
+        if !self.is_postgres() {
+            return Ok(());
+        }
+        let backend = self.inner.get_database_backend();
+        for _ in 0..CLEANUP_TRIES {
+            let sql = "SELECT pg_try_advisory_xact_lock($1)";
+            let asked = Statement::from_sql_and_values(backend, sql, [CLEANUP_LOCK.into()]);
+            let answer = self.inner.query_one_raw(asked).await?;
+            if answer.map(|row| row.try_get_by_index(0)).transpose()? == Some(true) {
+                return Ok(());
+            }
+            tokio::time::sleep(CLEANUP_PAUSE).await;
+        }
+        self.lock(CLEANUP_LOCK).await
+    }
+
     /// Holds an advisory lock until the transaction ends. On SQLite the transaction itself is one.
     pub(crate) async fn lock(&self, key: i64) -> Result<()> {
+        self.advise("SELECT pg_advisory_xact_lock($1)", key).await
+    }
+
+    async fn advise(&self, sql: &str, key: i64) -> Result<()> {
         if self.is_postgres() {
             let backend = self.inner.get_database_backend();
-            let sql = "SELECT pg_advisory_xact_lock($1)";
             self.inner.execute_raw(Statement::from_sql_and_values(backend, sql, [key.into()])).await?;
         }
         Ok(())

@@ -25,6 +25,8 @@ impl Tx {
     /// Publishes a version in this transaction; `None` when it would equal the latest one. Old versions go as the
     /// repository's retention says.
     pub async fn publish_version(&self, new: NewVersion) -> Result<Option<Version>> {
+        // What is found below must be there still when this commits.
+        self.keep_content().await?;
         let repository = self.get_repository_row(new.repository).await?;
         let latest = repository.latest_version;
         let current = self.members(new.repository, latest).await?;
@@ -126,6 +128,7 @@ impl Tx {
                 kind: Set(kind.number()),
                 labels: Set(serde_json::json!({})),
                 created: Set(self.now_micros()),
+                touched: Set(self.now_micros()),
             });
             content::Entity::insert_many(rows).exec_without_returning(&self.inner).await?;
         }

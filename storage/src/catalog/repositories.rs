@@ -249,6 +249,7 @@ impl Tx {
 
     pub(crate) async fn delete_repository(&self, id: Uuid) -> Result<()> {
         self.check_repository_deletable(id).await?;
+        self.give_up_content(Expr::col(repository_content::Column::RepositoryId).eq(id)).await?;
         // Versions, memberships and schedules go with it; content stays until nothing needs it.
         let gone = Entity::delete_by_id(id).exec(&self.inner).await?;
         if gone.rows_affected == 0 {

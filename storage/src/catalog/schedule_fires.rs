@@ -65,6 +65,7 @@ impl Catalog {
         let due: Option<Option<i64>> = Entity::find()
             .select_only()
             .column_as(Column::DueAt.min(), "due_at")
+            .filter(is_known())
             .into_tuple()
             .one(self.reader())
             .await?;
@@ -93,6 +94,7 @@ impl Tx {
     async fn fire_one_schedule(&mut self, report: &mut FireReport) -> Result<bool> {
         let due = Entity::find()
             .filter(Column::DueAt.lte(self.now_micros()))
+            .filter(is_known())
             .order_by_asc(Column::DueAt)
             .order_by_asc(Column::Id)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
@@ -221,6 +223,11 @@ impl Tx {
             .col_expr(Column::LastError, Expr::value(Some(problem)));
         change.filter(Column::Id.eq(row.id)).exec(&self.inner).await.map(drop).map_err(Into::into)
     }
+}
+
+/// A later release, which runs beside this one during an upgrade, fires what only it knows.
+fn is_known() -> Expr {
+    Column::TaskName.is_in(ScheduledWork::known_task_names())
 }
 
 /// The recurrence of a row, or why it can't be read: a zone that the IANA database gave up, or an edited row.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::membership::{Kind, present_at};
 use super::versions::CHUNK;
 use super::{Catalog, Tx, labels};
+use crate::blobs::BlobStore;
 use crate::entity::{blob, manifest, manifest_blob, manifest_child, repository_content, tag};
 use crate::error::{Result, StorageError};
 use crate::fail_point;
@@ -104,6 +105,7 @@ impl Catalog {
     /// Records manifests; those that are recorded already stay as they are.
     pub async fn record_manifests(&self, manifests: Vec<NewManifest>) -> Result<()> {
         let tx = self.begin().await?;
+        tx.keep_content().await?;
         tx.lock_content().await?;
         for chunk in manifests.chunks(CHUNK / 10) {
             tx.record_manifests(chunk).await?;
@@ -114,12 +116,13 @@ impl Catalog {
         Ok(())
     }
 
-    /// Records blobs whose files are in their places; those that are recorded already stay as they are.
-    pub async fn record_blobs(&self, blobs: Vec<(Digest, u64)>) -> Result<()> {
+    /// Records blobs whose files are in their places in `store`; those that are recorded already stay as they are.
+    pub async fn record_blobs(&self, store: &BlobStore, blobs: Vec<(Digest, u64)>) -> Result<()> {
         let tx = self.begin().await?;
+        tx.keep_content().await?;
         tx.lock_content().await?;
         for chunk in blobs.chunks(CHUNK) {
-            tx.record_blobs(chunk).await?;
+            tx.record_blobs(store, chunk).await?;
         }
         fail_point!("blobs.inserted");
         tx.commit().await?;
@@ -160,7 +163,7 @@ impl Tx {
         Ok(())
     }
 
-    pub(crate) async fn record_blobs(&self, blobs: &[(Digest, u64)]) -> Result<()> {
+    pub(crate) async fn record_blobs(&self, store: &BlobStore, blobs: &[(Digest, u64)]) -> Result<()> {
         let texts = blobs.iter().map(|(digest, _)| digest.as_str());
         let held: HashSet<String> = blob::Entity::find()
             .select_only()
@@ -176,6 +179,8 @@ impl Tx {
             .filter(|(digest, _)| !held.contains(digest.as_str()) && seen.insert(digest))
             .map(|(digest, size)| (Uuid::now_v7(), digest, *size))
             .collect();
+        let digests: Vec<_> = missing.iter().map(|(_, digest, _)| *digest).collect();
+        self.keep_files(store, &digests).await?;
         let ids: Vec<_> = missing.iter().map(|(id, ..)| *id).collect();
         self.insert_contents(Kind::Blob, &ids).await?;
         let rows = missing.iter().map(|(id, digest, size)| blob::ActiveModel {

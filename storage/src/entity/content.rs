@@ -11,6 +11,7 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub labels: Json,
     pub created: i64,
+    pub touched: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,6 +3,7 @@
 pub(crate) mod blob;
 pub(crate) mod content;
 pub(crate) mod distribution;
+pub(crate) mod doomed_file;
 pub(crate) mod manifest;
 pub(crate) mod manifest_blob;
 pub(crate) mod manifest_child;

@@ -10,7 +10,7 @@ use registry::{Clock, Digest, Manifest, MediaType, Timestamp};
 use sea_orm::ConnectionTrait;
 use sqlx::{Connection, Executor, PgConnection};
 use storage::{
-    Catalog, CatalogConfig, NewManifest, NewRepository, NewVersion, Repository, SecretKey, Version,
+    BlobStore, Catalog, CatalogConfig, NewManifest, NewRepository, NewVersion, Repository, SecretKey, Version,
 };
 
 /// A catalog in an empty database.
@@ -116,7 +116,9 @@ pub(crate) async fn record_image(catalog: &Catalog, seed: &str) -> Digest {
         "layers": [{"mediaType": MediaType::OCI_LAYER_GZIP, "digest": layer, "size": 11}],
     }))
     .unwrap();
-    catalog.record_blobs(vec![(config, 7), (layer, 11)]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = BlobStore::open(folder.path()).await.unwrap();
+    catalog.record_blobs(&store, vec![(config, 7), (layer, 11)]).await.unwrap();
     record_manifest(catalog, &body).await
 }
 

@@ -23,3 +23,9 @@ pub const SKIPPED_FOREIGN_LAYERS: &str = "sync.skipped.foreign_layers";
 pub const STARTING_SYNCS: &str = "sync.starting";
 /// Tasks that were deleted.
 pub const PURGED_TASKS: &str = "purge.tasks.total";
+/// Pieces of content that no version held, and that went.
+pub const ORPHAN_CONTENT: &str = "clean-up.content";
+/// Files that nothing referred to, and that went.
+pub const ORPHAN_FILES: &str = "clean-up.artifacts";
+/// Bytes of these files; the suffix is `bytes`.
+pub const ORPHAN_BYTES: &str = "clean-up.bytes";

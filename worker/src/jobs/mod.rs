@@ -1,6 +1,7 @@
 //! What tasks do, one file a job. Each is safe to run twice and to be killed anywhere, and its last act is one
 //! fenced transaction that also ends the task.
 
+pub(crate) mod clean_up_orphans;
 pub mod codes;
 pub(crate) mod create_distribution;
 pub(crate) mod delete_resource;

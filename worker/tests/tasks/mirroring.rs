@@ -159,7 +159,7 @@ async fn a_lost_file_is_fetched_again_and_a_file_without_a_row_is_not() {
     staged.write(bytes::Bytes::from_static(known)).await.unwrap();
     staged.finish(None).await.unwrap();
     let lost = house.fake.add_blob(NAME, b"lost".as_slice());
-    house.catalog.record_blobs(vec![(lost.clone(), 4)]).await.unwrap();
+    house.catalog.record_blobs(&house.blobs, vec![(lost.clone(), 4)]).await.unwrap();
     let image = house.fake.add_image(NAME, "1.0", &[known, b"lost"]);
 
     assert_eq!(present(&house.sync_to_version(false).await), (1, 1, 3));

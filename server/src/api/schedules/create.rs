@@ -35,7 +35,7 @@ pub(super) async fn create(
 ) -> Result<Created, ApiError> {
     let mut fields = body.fields;
     fields.require(&REQUIRED);
-    let given = read(fields)?;
+    let given = read(fields, &state.config)?;
     let new = NewSchedule {
         name: given.name.unwrap_or_default(),
         expression: given.expression.unwrap_or_default(),

@@ -90,7 +90,7 @@ impl Operations {
     ) -> Result<Json<TaskScheduleResponse>, ApiError> {
         let mut fields = body.fields;
         fields.require(&create::REQUIRED);
-        update::update(&state, &cid, schedule_id(&pulp_id)?, read::read(fields)?).await
+        update::update(&state, &cid, schedule_id(&pulp_id)?, read::read(fields, &state.config)?).await
     }
 
     /// Update a schedule in part
@@ -103,7 +103,7 @@ impl Operations {
         pulp_id: Path<String>,
         body: Body<PatchedTaskSchedule>,
     ) -> Result<Json<TaskScheduleResponse>, ApiError> {
-        update::update(&state, &cid, schedule_id(&pulp_id)?, read::read(body.fields)?).await
+        update::update(&state, &cid, schedule_id(&pulp_id)?, read::read(body.fields, &state.config)?).await
     }
 
     /// Delete a schedule

@@ -1,20 +1,23 @@
 //! Reads what a body says about a schedule.
 
+use openapi::objects::ScheduledTaskKind;
 use registry::href::Kind;
 use registry::schedule::{Expression, MAX_JITTER_SECS, ScheduledWork, Timetable};
 use storage::ScheduleChanges;
 
+use crate::ServerConfig;
 use crate::api::error::ApiError;
 use crate::api::fields::Fields;
+use crate::api::orphans::protection_minutes;
 use crate::api::repositories::NO_SIGNED_ONLY;
 use crate::api::tasks::purge::{DEFAULT_AGE_DAYS, states};
 
-pub(super) fn read(mut fields: Fields) -> Result<ScheduleChanges, ApiError> {
+pub(super) fn read(mut fields: Fields, config: &ServerConfig) -> Result<ScheduleChanges, ApiError> {
     let changes = ScheduleChanges {
         name: fields.name("name"),
         expression: expression(&mut fields),
         time_zone: time_zone(&mut fields),
-        work: fields.object("task", work),
+        work: fields.object("task", |fields| work(fields, config.orphan_protection_minutes)),
         jitter_secs: jitter(&mut fields),
         on_overlap: fields.choice("on_overlap", |text| text.parse().ok()),
         on_missed: fields.choice("on_missed", |text| text.parse().ok()),
@@ -52,17 +55,26 @@ fn jitter(fields: &mut Fields) -> Option<i64> {
 }
 
 /// The object `task`: its kind says which further fields it has.
-fn work(fields: &mut Fields) -> Option<ScheduledWork> {
+fn work(fields: &mut Fields, protection_minutes_by_default: u32) -> Option<ScheduledWork> {
     fields.require(&["kind"]);
     let read = fields.choice("kind", |kind| match kind {
-        "sync" => Some(sync as fn(&mut Fields) -> Option<ScheduledWork>),
-        "purge" => Some(|fields| Some(purge(fields))),
+        "sync" => Some(ScheduledTaskKind::Sync),
+        "purge" => Some(ScheduledTaskKind::Purge),
+        "orphan_cleanup" => Some(ScheduledTaskKind::OrphanCleanup),
         _ => None,
     });
-    if read.is_none() {
-        fields.ignore_rest();
+    match read {
+        Some(ScheduledTaskKind::Sync) => sync(fields),
+        Some(ScheduledTaskKind::Purge) => Some(purge(fields)),
+        Some(ScheduledTaskKind::OrphanCleanup) => {
+            let protection_minutes = protection_minutes(fields).unwrap_or(protection_minutes_by_default);
+            Some(ScheduledWork::OrphanCleanup { protection_minutes })
+        }
+        Some(ScheduledTaskKind::Unknown) | None => {
+            fields.ignore_rest();
+            None
+        }
     }
-    read.and_then(|read| read(fields))
 }
 
 fn sync(fields: &mut Fields) -> Option<ScheduledWork> {

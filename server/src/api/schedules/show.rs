@@ -45,6 +45,7 @@ fn show_work(work: &ScheduledWork) -> ScheduledTask {
         signed_only: None,
         older_than_days: None,
         states: None,
+        orphan_protection_time: None,
     };
     match work {
         ScheduledWork::Sync { repository, remote, mirror, signed_only } => ScheduledTask {
@@ -59,5 +60,10 @@ fn show_work(work: &ScheduledWork) -> ScheduledTask {
             states: Some(states.iter().map(ToString::to_string).collect()),
             ..of_kind(ScheduledTaskKind::Purge)
         },
+        ScheduledWork::OrphanCleanup { protection_minutes } => ScheduledTask {
+            orphan_protection_time: Some(i64::from(*protection_minutes)),
+            ..of_kind(ScheduledTaskKind::OrphanCleanup)
+        },
+        ScheduledWork::Unknown => of_kind(ScheduledTaskKind::Unknown),
     }
 }

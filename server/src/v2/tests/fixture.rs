@@ -110,7 +110,7 @@ impl Fixture {
         let mut staged = self.state.blobs.stage(&digest).await.unwrap();
         staged.write(content.clone()).await.unwrap();
         let size = staged.finish(None).await.unwrap();
-        self.state.catalog.record_blobs(vec![(digest, size)]).await.unwrap();
+        self.state.catalog.record_blobs(&self.state.blobs, vec![(digest, size)]).await.unwrap();
     }
 
     async fn publish(&self, name: &str, kind: &Kind, tags: &[&str], digest: &Digest) {

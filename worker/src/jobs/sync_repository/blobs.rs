@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 
 use futures::{StreamExt, TryStreamExt};
 use registry::Digest;
+use storage::OrphanKind;
 
 use super::walk::{Walk, WantedBlob};
 use crate::JobError;
@@ -36,6 +37,7 @@ impl Walk {
             return Ok(());
         }
         let digests: Vec<_> = wanted.iter().map(|wanted| wanted.digest.clone()).collect();
+        self.source.catalog.touch_orphans(OrphanKind::Blob, &digests).await?;
         let recorded = self.source.catalog.find_blobs(&digests).await?;
         let blobs = self.source.blobs.clone();
         let sizes: Vec<Option<u64>> = futures::stream::iter(digests)

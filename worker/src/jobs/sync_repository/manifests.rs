@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use registry::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference};
-use storage::NewManifest;
+use storage::{NewManifest, OrphanKind};
 use upstream::FetchedManifest;
 
 use super::source::Head;
@@ -82,6 +82,7 @@ impl Walk {
         while !self.unknown_manifests.is_empty() {
             let unknown = std::mem::take(&mut self.unknown_manifests);
             let digests: Vec<_> = unknown.iter().map(|(digest, _)| digest.clone()).collect();
+            self.source.catalog.touch_orphans(OrphanKind::Manifest, &digests).await?;
             let mut known = self.source.catalog.find_manifests(&digests).await?;
             for (digest, depth) in unknown {
                 match known.remove(&digest) {

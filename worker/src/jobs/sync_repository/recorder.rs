@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use registry::Digest;
-use storage::{Catalog, NewManifest};
+use storage::{BlobStore, Catalog, NewManifest};
 
 use crate::JobError;
 
@@ -15,14 +15,15 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Gathers what has arrived, and writes it down when there is enough or it has waited long enough.
 pub(super) struct Recorder {
     catalog: Catalog,
+    store: BlobStore,
     blobs: Vec<(Digest, u64)>,
     manifests: Vec<NewManifest>,
     oldest: Option<Instant>,
 }
 
 impl Recorder {
-    pub(super) fn new(catalog: Catalog) -> Self {
-        Self { catalog, blobs: Vec::new(), manifests: Vec::new(), oldest: None }
+    pub(super) fn new(catalog: Catalog, store: BlobStore) -> Self {
+        Self { catalog, store, blobs: Vec::new(), manifests: Vec::new(), oldest: None }
     }
 
     pub(super) fn add_blob(&mut self, digest: Digest, size_bytes: u64) {
@@ -47,7 +48,7 @@ impl Recorder {
         self.oldest = None;
         let blobs = std::mem::take(&mut self.blobs);
         if !blobs.is_empty() {
-            self.catalog.record_blobs(blobs).await?;
+            self.catalog.record_blobs(&self.store, blobs).await?;
         }
         let manifests = std::mem::take(&mut self.manifests);
         if !manifests.is_empty() {

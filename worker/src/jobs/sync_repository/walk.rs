@@ -86,7 +86,7 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(source: Arc<Source>, whole: HashSet<Digest>, asks: Vec<Ask>) -> Self {
-        let recorder = Recorder::new(source.catalog.clone());
+        let recorder = Recorder::new(source.catalog.clone(), source.blobs.clone());
         // What is asked for by its digest needs no second look when a manifest names it too.
         let asked = asks.iter().filter_map(|ask| match ask {
             Ask::Get(Reference::Digest(digest), _) => Some(digest.clone()),
