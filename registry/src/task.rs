@@ -220,6 +220,14 @@ pub enum Work {
         #[serde(default)]
         dry_run: bool,
     },
+    /// Looks for blobs that are missing or damaged, and fetches them again.
+    Repair {
+        /// The repository and version whose blobs are looked at; every blob when absent.
+        #[serde(default)]
+        version: Option<(uuid::Uuid, i64)>,
+        /// Hash every blob, rather than only look whether it is there with its size.
+        verify_checksums: bool,
+    },
     /// Something that only a later release knows. A worker leaves it to others.
     #[serde(other)]
     Unknown,
@@ -249,6 +257,8 @@ impl Work {
             Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
             Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
             Self::CleanUpOrphans { .. } => "pulpcore.app.tasks.orphan.orphan_cleanup",
+            Self::Repair { version: Some(_), .. } => "pulpcore.app.tasks.repository.repair_version",
+            Self::Repair { version: None, .. } => "pulpcore.app.tasks.repository.repair_all_artifacts",
             Self::Unknown => "unknown",
         }
     }

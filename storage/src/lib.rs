@@ -12,9 +12,10 @@ pub mod fail_point;
 pub mod queue;
 mod secret_key;
 
-pub use blobs::{BlobBody, BlobFile, BlobStore, FetchTurn, StagedBlob, Usage};
+pub use blobs::{BlobBody, BlobFile, BlobStore, FetchTurn, StagedBlob, Usage, Verdict};
 pub use catalog::content::{BlobContent, ManifestContent, TagContent};
 pub use catalog::distributions::{Distribution, DistributionChanges, NewDistribution, VersionRef};
+pub use catalog::held_blobs::HeldBlob;
 pub use catalog::orphans::{Freed, OrphanKind, OrphanWindow};
 pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecrets};
 pub use catalog::repositories::{NewRepository, Repository, RepositoryChanges};

@@ -4,6 +4,7 @@ mod bad_input;
 mod metrics;
 mod operators;
 mod orphans;
+mod repair;
 mod schedules;
 mod secrets;
 mod task_events;

@@ -214,6 +214,9 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
         Work::CleanUpOrphans { protection_minutes, only, dry_run } => {
             jobs::clean_up_orphans::perform(context, protection_minutes, &only, dry_run).await
         }
+        Work::Repair { version, verify_checksums } => {
+            jobs::repair::perform(context, version, verify_checksums).await
+        }
         Work::Unknown => Err(JobError::LaterRelease),
     }
 }

@@ -5,17 +5,16 @@
 
 mod content;
 mod distribution;
-mod orphans;
 mod page;
 mod remote;
 mod repository;
 mod schedule;
 mod status;
+mod storage_care;
 mod task;
 
 pub use content::{BlobResponse, ManifestResponse, TagResponse};
 pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
-pub use orphans::OrphansCleanup;
 pub use page::{Page, Pageable};
 pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};
 pub use repository::{
@@ -27,6 +26,7 @@ pub use schedule::{
     TaskScheduleResponse,
 };
 pub use status::{AppStatus, ContentSettings, DatabaseConnection, RedisConnection, Status, Storage, Version};
+pub use storage_care::{OrphansCleanup, Repair};
 pub use task::{
     AsyncOperation, CancelTask, MinimalTaskResponse, ProgressReport, Purge, SetLabel, SetLabelResponse,
     TaskErrorDocument, TaskGroupOperation, TaskGroupResponse, TaskLogLine, TaskResponse, UnsetLabel,

@@ -19,6 +19,7 @@ mod orphans;
 mod page;
 mod q;
 mod remotes;
+mod repair;
 mod repositories;
 mod schedules;
 mod status;
@@ -64,6 +65,8 @@ pub(crate) enum Tag {
     TaskSchedules,
     /// Content that no version holds.
     Orphans,
+    /// Blobs whose files are missing or damaged.
+    Repair,
     /// Those who do it.
     Workers,
     /// The state of the installation.
@@ -78,6 +81,7 @@ type Operations = (
         task_groups::Operations,
         schedules::Operations,
         orphans::Operations,
+        repair::Operations,
         workers::Operations,
     ),
     (
@@ -98,6 +102,7 @@ fn service() -> OpenApiService<Operations, ()> {
             task_groups::Operations,
             schedules::Operations,
             orphans::Operations,
+            repair::Operations,
             workers::Operations,
         ),
         (

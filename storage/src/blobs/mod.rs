@@ -10,6 +10,7 @@
 //! folder synced too. So a file under a digest is always whole, whatever happened to the process or the machine.
 
 mod blocks;
+mod check;
 mod read;
 mod stage;
 mod staging;
@@ -27,6 +28,7 @@ use registry::digest::Algorithm;
 use registry::{Digest, Timestamp};
 
 use crate::error::{Result, StorageError};
+pub use check::Verdict;
 pub use read::BlobBody;
 pub use stage::StagedBlob;
 pub use turn::FetchTurn;

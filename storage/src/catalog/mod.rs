@@ -8,6 +8,7 @@ mod changes;
 pub mod content;
 mod delete_version;
 pub mod distributions;
+pub mod held_blobs;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod membership;

@@ -217,7 +217,7 @@ impl NewRemote {
     }
 }
 
-fn from_row(row: Model, key: &SecretKey) -> Result<Remote> {
+pub(super) fn from_row(row: Model, key: &SecretKey) -> Result<Remote> {
     let secrets = match &row.secrets_sealed {
         Some(sealed) => serde_json::from_slice(&key.open(sealed)?)
             .map_err(|error| StorageError::corrupt("remote's secrets", error))?,

@@ -62,7 +62,10 @@ impl JobQueue {
     /// The queue of a kind of work.
     pub(super) const fn of(work: &Work) -> Self {
         match work {
-            Work::SyncRepository { .. } | Work::PurgeTasks { .. } | Work::CleanUpOrphans { .. } => Self::Sync,
+            Work::SyncRepository { .. }
+            | Work::PurgeTasks { .. }
+            | Work::CleanUpOrphans { .. }
+            | Work::Repair { .. } => Self::Sync,
             Work::CreateDistribution { .. }
             | Work::SyncRepositories { .. }
             | Work::UpdateResource { .. }

@@ -29,3 +29,9 @@ pub const ORPHAN_CONTENT: &str = "clean-up.content";
 pub const ORPHAN_FILES: &str = "clean-up.artifacts";
 /// Bytes of these files; the suffix is `bytes`.
 pub const ORPHAN_BYTES: &str = "clean-up.bytes";
+/// Blobs whose files were not there.
+pub const MISSING_BLOBS: &str = "repair.missing";
+/// Blobs whose files held something else.
+pub const CORRUPTED_BLOBS: &str = "repair.corrupted";
+/// Blobs of either kind that were fetched again.
+pub const REPAIRED_BLOBS: &str = "repair.repaired";

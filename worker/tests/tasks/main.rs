@@ -10,6 +10,7 @@ mod house;
 mod lifecycle;
 mod mirroring;
 mod orphans;
+mod repair;
 
 #[path = "../../../tests/harness/faults.rs"]
 pub mod faults;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use openapi::objects::{ContentCount, ContentSummary, Page, RepositoryVersionResponse};
+use openapi::objects::{ContentCount, ContentSummary, Page, Repair, RepositoryVersionResponse};
 use openapi::{Json, Moment, filters};
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -15,9 +15,11 @@ use super::find;
 use crate::AppState;
 use crate::api::Tag;
 use crate::api::auth::Caller;
+use crate::api::body::Body;
 use crate::api::error::ApiError;
 use crate::api::filter::ListRequest;
 use crate::api::page::page;
+use crate::api::repair;
 use crate::api::submit::{Accepted, Asker, submit};
 use crate::telemetry::CorrelationId;
 
@@ -60,6 +62,26 @@ impl Operations {
         number: Path<String>,
     ) -> Result<Json<RepositoryVersionResponse>, ApiError> {
         find_version(&state, &cid, &repository, &number).await.map(|version| Json(show(&version)))
+    }
+
+    /// Repair the blobs of a version
+    #[oai(
+        path = "/:repository/versions/:number/repair/",
+        method = "post",
+        operation_id = "repositories_container_container_versions_repair"
+    )]
+    async fn repair(
+        &self,
+        state: Data<&AppState>,
+        cid: CorrelationId,
+        caller: Caller,
+        repository: Path<String>,
+        number: Path<String>,
+        body: Body<Repair>,
+    ) -> Result<Accepted, ApiError> {
+        let version = find_version(&state, &cid, &repository, &number).await?;
+        let named = Some((version.repository, version.number));
+        repair::repair(&state, Asker { user: &caller.0, cid: &cid }, named, body).await
     }
 
     /// Delete a version of a repository

@@ -30,6 +30,7 @@ use uuid::Uuid;
 use super::JobContext;
 use crate::JobError;
 use progress::Progress;
+pub(crate) use settings::upstream as upstream_of;
 use source::Source;
 use traffic::TrafficMeter;
 use walk::{Found, Walk};

@@ -17,7 +17,7 @@ pub(super) fn filter(remote: &Remote) -> Result<TagFilter, JobError> {
     Ok(TagFilter::new(includes, excludes)?)
 }
 
-pub(super) fn upstream(remote: &Remote) -> Result<UpstreamConfig, JobError> {
+pub(crate) fn upstream(remote: &Remote) -> Result<UpstreamConfig, JobError> {
     let refuse = |field, reason: String| JobError::Remote { field, reason };
     let url = remote.url.parse().map_err(|error: url::ParseError| refuse("url", error.to_string()))?;
     let name = remote.upstream_name.parse();

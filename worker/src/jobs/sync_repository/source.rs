@@ -3,12 +3,13 @@
 use std::fmt::Display;
 
 use registry::{Digest, Reference};
-use storage::{BlobStore, Catalog, StorageError};
+use storage::{BlobStore, Catalog};
 use upstream::{Client, FetchedManifest, ManifestHead, UpstreamError};
 
 use super::progress::Progress;
 use super::traffic::TrafficMeter;
 use crate::JobError;
+use crate::jobs::download::{download, repository_url};
 
 /// The upstream, and where what it sends goes.
 pub(super) struct Source {
@@ -37,14 +38,7 @@ impl Source {
 
     /// The upstream repository's URL, without anything secret, for error texts.
     pub(super) fn repository_url(&self) -> String {
-        let config = self.client.config();
-        let mut url = config.url.clone();
-        // Both fail only for URLs that cannot have userinfo.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.set_fragment(None);
-        format!("{}/v2/{}", url.as_str().trim_end_matches('/'), config.repository)
+        repository_url(&self.client)
     }
 
     pub(super) fn manifest_url(&self, reference: &impl Display) -> String {
@@ -87,19 +81,11 @@ impl Source {
             self.progress.add_bytes(usize::try_from(held).unwrap_or(usize::MAX));
             return Ok(held);
         }
-        let mut reader = self.client.open_blob(digest, 0, size_bytes).await?;
-        let mut staged = self.blobs.stage(digest).await?;
-        while let Some(chunk) = reader.chunk().await? {
-            self.progress.add_bytes(chunk.len());
-            self.traffic.add_bytes(chunk.len());
-            staged.write(chunk).await?;
-        }
-        let size_bytes = staged.finish(size_bytes).await.map_err(|error| match error {
-            StorageError::DigestMismatch { .. } | StorageError::SizeMismatch { .. } => {
-                JobError::Received { url: format!("{}/blobs/{digest}", self.repository_url()), source: error }
-            }
-            other => other.into(),
-        })?;
+        let count = |bytes| {
+            self.progress.add_bytes(bytes);
+            self.traffic.add_bytes(bytes);
+        };
+        let size_bytes = download(&self.client, &self.blobs, digest, size_bytes, count).await?;
         tracing::debug!(blob.digest = %digest, size_bytes, "blob fetched");
         Ok(size_bytes)
     }

@@ -1,4 +1,4 @@
-//! Content that no version holds.
+//! Content that no version holds, and files that are not what they should be.
 
 use poem_openapi::Object;
 
@@ -12,4 +12,12 @@ pub struct OrphansCleanup {
     pub orphan_protection_time: Option<i64>,
     /// Only find out what would be freed: the task's result says it. By default false.
     pub dry_run: Option<bool>,
+}
+
+/// How thoroughly to look for what needs repair.
+#[derive(Debug, Object)]
+#[oai(rename = "Repair")]
+pub struct Repair {
+    /// Hash every blob, rather than only look whether it is there with its size. By default true.
+    pub verify_checksums: Option<bool>,
 }
