@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ContentChange;
 use crate::href::Kind;
 
 /// Where a task stands. The names are the API's.
@@ -189,6 +190,16 @@ pub enum Work {
         /// The version's number.
         number: i64,
     },
+    /// Publishes a version with other content.
+    ModifyContent {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The number of the version that is changed; the latest when absent.
+        #[serde(default)]
+        base_version: Option<i64>,
+        /// What changes.
+        change: ContentChange,
+    },
     /// Starts a sync of each of many repositories, as its children.
     SyncRepositories {
         /// The repositories' ids; none means every repository that has a remote.
@@ -230,6 +241,7 @@ impl Work {
             Self::UpdateResource { .. } => "pulpcore.app.tasks.base.general_update",
             Self::DeleteResource { .. } => "pulpcore.app.tasks.base.general_delete",
             Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
+            Self::ModifyContent { change, .. } => change.task_name(),
             Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
             Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
             Self::Unknown => "unknown",

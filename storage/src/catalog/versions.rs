@@ -10,9 +10,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::list::{self, Field};
-use super::{Catalog, membership};
+use super::{Catalog, Tx, membership};
 use crate::entity::repository_version::{ActiveModel, Column, Entity, Model};
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// Rows that one statement writes or names at most: both databases take that many parameters.
@@ -27,6 +27,22 @@ pub struct Counts {
     pub manifests: i64,
     /// Tags.
     pub tags: i64,
+}
+
+impl Counts {
+    /// All kinds together.
+    pub fn total(self) -> i64 {
+        self.blobs + self.manifests + self.tags
+    }
+
+    /// After so much was added and removed.
+    pub(super) fn changed(self, added: Self, removed: Self) -> Self {
+        Self {
+            blobs: self.blobs + added.blobs - removed.blobs,
+            manifests: self.manifests + added.manifests - removed.manifests,
+            tags: self.tags + added.tags - removed.tags,
+        }
+    }
 }
 
 /// What a version holds, and how it differs from the one before.
@@ -185,5 +201,17 @@ impl Catalog {
         let select = Entity::find().filter(Column::RepositoryId.eq(repository));
         let ties = [Expr::col((Entity, Column::Number)), Expr::col((Entity, Column::Id))];
         list::fetch(self.reader(), select, query, field, ties).await?.try_map(|row| Ok(row.into()))
+    }
+}
+
+impl Tx {
+    /// A version that has to be there.
+    pub(super) async fn get_version(&self, repository: Uuid, number: i64) -> Result<Version> {
+        let row = Entity::find()
+            .filter(Column::RepositoryId.eq(repository))
+            .filter(Column::Number.eq(number))
+            .one(&self.inner)
+            .await?;
+        row.map(Into::into).ok_or(StorageError::NotFound { kind: "RepositoryVersion" })
     }
 }

@@ -68,6 +68,7 @@ impl JobQueue {
             | Work::UpdateResource { .. }
             | Work::DeleteResource { .. }
             | Work::DeleteVersion { .. }
+            | Work::ModifyContent { .. }
             | Work::Unknown => Self::Short,
         }
     }

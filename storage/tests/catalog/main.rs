@@ -7,6 +7,7 @@ mod blobs;
 mod filters;
 mod fixture;
 mod migrations;
+mod modify;
 mod observed;
 mod queue;
 mod queue_rules;

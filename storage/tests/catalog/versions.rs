@@ -2,8 +2,7 @@
 
 use crate::fixture::{Fixture, every_database, layer_of, publish, record_image, record_manifest, repository};
 use registry::MediaType;
-use registry::href::VersionName;
-use registry::task::ResourceKind;
+use registry::href::{Kind, VersionName};
 use storage::{
     ContentSummary, Counts, Filter, FilterValue, ListQuery, NewDistribution, NewVersion, Op, StorageError,
     VersionRef,
@@ -228,7 +227,7 @@ async fn publishing_with_retention_and_changing_the_repository_do_not_lock_each_
         let labelling = async {
             for number in 0..40 {
                 let tx = catalog.begin().await.unwrap();
-                tx.set_label(ResourceKind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
+                tx.set_label(Kind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
                 tx.commit().await.unwrap();
             }
         };

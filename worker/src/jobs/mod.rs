@@ -5,6 +5,7 @@ pub mod codes;
 pub(crate) mod create_distribution;
 pub(crate) mod delete_resource;
 pub(crate) mod delete_version;
+pub(crate) mod modify_content;
 pub(crate) mod purge_tasks;
 pub(crate) mod sync_repositories;
 pub(crate) mod sync_repository;
