@@ -17,8 +17,9 @@ pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
 pub use page::{Page, Pageable};
 pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};
 pub use repository::{
-    ContentCount, ContentSummary, PatchedRepository, Repository, RepositoryResponse,
-    RepositoryVersionResponse, SyncRepositories, SyncRepository,
+    ContentCount, ContentSummary, CopyManifests, CopyTags, ManageContent, PatchedRepository, Repository,
+    RepositoryResponse, RepositoryVersionResponse, SignRepository, SignaturesToRemove, SyncRepositories,
+    SyncRepository, TagImage, UntagImage,
 };
 pub use schedule::{
     OnMissed, OnOverlap, PatchedTaskSchedule, ScheduledTask, ScheduledTaskKind, TaskSchedule,

@@ -202,6 +202,27 @@ impl Fields {
         })
     }
 
+    /// A text as `read` reads it. What it refuses is noted with its words.
+    pub(crate) fn checked<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.take(name, |value| read(&read_text(value)?))
+    }
+
+    /// Texts, each as `read` reads it.
+    pub(crate) fn texts_that<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        self.take(name, |value| match value {
+            Value::Array(items) => items.iter().map(|item| read(&read_text(item)?)).collect(),
+            _ => Err("Expected a list of items.".to_owned()),
+        })
+    }
+
     /// Texts, or null.
     pub(crate) fn nullable_texts(&mut self, name: &str) -> Option<Option<Vec<String>>> {
         self.take_nullable(name, |value| match value {

@@ -15,6 +15,7 @@ mod filter;
 mod generic;
 mod label_select;
 mod labels;
+mod not_available;
 mod page;
 mod q;
 mod remotes;
@@ -79,6 +80,7 @@ type Operations = (
     (
         repositories::Operations,
         repositories::versions::Operations,
+        repositories::changes::Operations,
         remotes::Operations,
         distributions::Operations,
     ),
@@ -98,6 +100,7 @@ fn service() -> OpenApiService<Operations, ()> {
         (
             repositories::Operations,
             repositories::versions::Operations,
+            repositories::changes::Operations,
             remotes::Operations,
             distributions::Operations,
         ),
