@@ -77,6 +77,7 @@ pub struct ListSpec {
 
 const TASK_STATES: &[&str] =
     &["waiting", "skipped", "running", "completed", "failed", "canceled", "canceling"];
+const CONTENT_TYPES: &[&str] = &["container.blob", "container.manifest", "container.tag"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 const RESOURCE_ORDERINGS: &[&str] = &["pulp_id", "pulp_created", "pulp_last_updated", "name"];
 
@@ -209,10 +210,10 @@ pub fn distributions(operation_id: &'static str) -> ListSpec {
     }
 }
 
-/// `repositories_container_container_versions_list`
-pub fn versions() -> ListSpec {
+/// `repositories_container_container_versions_list`, and the list of all versions.
+pub fn versions(operation_id: &'static str) -> ListSpec {
     ListSpec::new(
-        "repositories_container_container_versions_list",
+        operation_id,
         &["pulp_id", "pulp_created", "pulp_last_updated", "number"],
     )
     .with_comparisons("number", Value::Int, Value::IntRange)
@@ -221,6 +222,18 @@ pub fn versions() -> ListSpec {
     .with("prn__in", "name", Op::In, Value::Versions)
     .with("content", "content", Op::Holds, Value::Content)
     .with("content__in", "content", Op::Holds, Value::Contents)
+}
+
+/// `content_list`
+pub fn contents() -> ListSpec {
+    ListSpec::new("content_list", &["pulp_id", "pulp_created"])
+        .with("pulp_id__in", "pulp_id", Op::In, Value::Ids)
+        .with("pulp_href__in", "pulp_id", Op::In, Value::Contents)
+        .with("prn__in", "pulp_id", Op::In, Value::Contents)
+        .with_labels()
+        .with("pulp_type", "pulp_type", Op::Eq, Value::Choice(CONTENT_TYPES))
+        .with("pulp_type__in", "pulp_type", Op::In, Value::Choices(CONTENT_TYPES))
+        .with_versions()
 }
 
 /// `content_container_blobs_list`
@@ -363,7 +376,9 @@ pub fn all() -> Vec<ListSpec> {
         remotes("remotes_list"),
         distributions("distributions_container_container_list"),
         distributions("distributions_list"),
-        versions(),
+        versions("repositories_container_container_versions_list"),
+        versions("repository_versions_list"),
+        contents(),
         blobs(),
         manifests(),
         tags(),

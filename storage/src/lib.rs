@@ -13,6 +13,7 @@ pub mod queue;
 mod secret_key;
 
 pub use blobs::{BlobBody, BlobStore, FetchTurn, StagedBlob, Usage};
+pub use catalog::any_content::AnyContent;
 pub use catalog::content::{BlobContent, ManifestContent, TagContent};
 pub use catalog::distributions::{Distribution, DistributionChanges, NewDistribution, VersionRef};
 pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecrets};

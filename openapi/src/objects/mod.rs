@@ -12,7 +12,7 @@ mod schedule;
 mod status;
 mod task;
 
-pub use content::{BlobResponse, ManifestResponse, TagResponse};
+pub use content::{BlobResponse, ContentResponse, ManifestResponse, TagResponse};
 pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
 pub use page::{Page, Pageable};
 pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};

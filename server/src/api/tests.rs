@@ -1,5 +1,7 @@
 //! The management API against a real catalog.
 
+mod changes;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use poem::http::StatusCode;

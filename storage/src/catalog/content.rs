@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use registry::{Digest, Timestamp};
-use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query};
+use sea_orm::sea_query::{Condition, ExprTrait, JoinType, Query};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{Catalog, labels};
 use crate::Labels;
 use crate::entity::{blob, content, manifest, manifest_blob, manifest_child, tag};
 use crate::error::Result;
-use registry::query::{ListQuery, Page};
+use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// A blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn blob_field(name: &str) -> Option<Field> {
     match name {
         "digest" => plain(blob::Column::Digest),
         "size" => plain(blob::Column::SizeBytes),
-        _ => content_field(name, column(blob::Entity, blob::Column::Id)),
+        _ => content_field(name, blob::Entity, blob::Column::Id),
     }
 }
 
@@ -107,45 +107,42 @@ fn manifest_field(name: &str) -> Option<Field> {
         "compressed_image_size" => plain(manifest::Column::CompressedImageSize),
         "is_bootable" => plain(manifest::Column::IsBootable),
         "is_flatpak" => plain(manifest::Column::IsFlatpak),
-        _ => content_field(name, column(manifest::Entity, manifest::Column::Id)),
+        _ => content_field(name, manifest::Entity, manifest::Column::Id),
     }
 }
 
 fn tag_field(name: &str) -> Option<Field> {
     match name {
         "name" => Some(Field::Plain(column(tag::Entity, tag::Column::Name))),
-        "digest" => Some(Field::Plain(tagged(manifest::Column::Digest))),
-        "media_type" => Some(Field::Plain(tagged(manifest::Column::MediaType))),
-        _ => content_field(name, column(tag::Entity, tag::Column::Id)),
+        "digest" => Some(Field::Special(|op, value| tagged(manifest::Column::Digest, op, value))),
+        "media_type" => Some(Field::Special(|op, value| tagged(manifest::Column::MediaType, op, value))),
+        _ => content_field(name, tag::Entity, tag::Column::Id),
     }
 }
 
-/// A column of the manifest that a tag names.
-fn tagged(field: manifest::Column) -> Expr {
-    let of_manifest = Query::select()
-        .expr(column(manifest::Entity, field))
+/// Whether the manifest that a tag names has one of several digests or media types.
+fn tagged(field: manifest::Column, op: Op, value: &FilterValue) -> Option<Condition> {
+    let (Op::In, FilterValue::Texts(texts)) = (op, value) else { return None };
+    let manifests = Query::select()
+        .column(manifest::Column::Id)
         .from(manifest::Entity)
-        .and_where(
-            column(manifest::Entity, manifest::Column::Id).equals((tag::Entity, tag::Column::ManifestId)),
-        )
+        .and_where(column(manifest::Entity, field).is_in(texts))
         .take();
-    Expr::SubQuery(None, Box::new(of_manifest.into()))
+    let named = column(tag::Entity, tag::Column::ManifestId).in_subquery(manifests);
+    Some(Condition::all().add(named))
 }
 
 /// The fields that every kind of content has. Ids are UUIDv7, so they order rows by when they were made.
-fn content_field(name: &str, id: Expr) -> Option<Field> {
-    let of_content = |field: content::Column| {
-        let select = Query::select()
-            .expr(column(content::Entity, field))
-            .from(content::Entity)
-            .and_where(column(content::Entity, content::Column::Id).eq(id.clone()))
-            .take();
-        Expr::SubQuery(None, Box::new(select.into()))
+fn content_field<E: EntityTrait>(name: &str, table: E, id: E::Column) -> Option<Field> {
+    let created = || {
+        let content = E::belongs_to(content::Entity).from(id).to(content::Column::Id).into();
+        Field::Joined(column(content::Entity, content::Column::Created), content)
     };
+    let id = column(table, id);
     match name {
         "pulp_id" => Some(Field::Plain(id)),
-        "pulp_created" | "pulp_last_updated" => Some(Field::Plain(of_content(content::Column::Created))),
-        "pulp_labels" => Some(Field::Labels(of_content(content::Column::Labels))),
+        "pulp_created" => Some(created()),
+        "pulp_labels" => Some(Field::ContentLabels(id)),
         "repository_version" => Some(Field::Membership(id)),
         _ => None,
     }

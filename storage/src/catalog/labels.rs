@@ -54,7 +54,7 @@ impl Tx {
 
     /// Two that set labels of the same thing at once must both be seen.
     async fn lock_labels(&self, kind: Kind) -> Result<()> {
-        if content_kind(kind).is_some() { self.lock_content().await } else { self.lock_resources().await }
+        if ContentKind::of(kind).is_some() { self.lock_content().await } else { self.lock_resources().await }
     }
 
     async fn labels_of(&self, kind: Kind, id: Uuid) -> Result<Labels> {
@@ -63,7 +63,7 @@ impl Tx {
             Kind::Repository => repository::Entity::find_by_id(id).one(tx).await?.map(|row| row.labels),
             Kind::Remote => remote::Entity::find_by_id(id).one(tx).await?.map(|row| row.labels),
             Kind::Distribution => distribution::Entity::find_by_id(id).one(tx).await?.map(|row| row.labels),
-            kind => match content_kind(kind) {
+            kind => match ContentKind::of(kind) {
                 Some(kind) => {
                     let of_kind = content::Column::Kind.eq(kind.number());
                     content::Entity::find_by_id(id).filter(of_kind).one(tx).await?.map(|row| row.labels)
@@ -96,14 +96,5 @@ impl Tx {
             }
         }
         Ok(())
-    }
-}
-
-fn content_kind(kind: Kind) -> Option<ContentKind> {
-    match kind {
-        Kind::Blob => Some(ContentKind::Blob),
-        Kind::Manifest => Some(ContentKind::Manifest),
-        Kind::Tag => Some(ContentKind::Tag),
-        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 //! [`Catalog`] is a cheap handle; [`Tx`] is one writing transaction. On SQLite there is one writing connection and
 //! every transaction begins IMMEDIATE, since a transaction that reads first and writes later fails under load.
 
+pub mod any_content;
 mod change;
 mod changes;
 pub mod content;

@@ -30,12 +30,7 @@ impl Catalog {
     /// What each of the pieces of content is that are there.
     pub async fn content_kinds(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Named>> {
         let kinds = kinds_of(self.reader(), ids).await?;
-        let name = |kind: i32| match kind {
-            kind if kind == Kind::Blob.number() => Named::Blob,
-            kind if kind == Kind::Manifest.number() => Named::Manifest,
-            _ => Named::Tag,
-        };
-        Ok(kinds.into_iter().map(|(id, kind)| (id, name(kind))).collect())
+        Ok(kinds.into_iter().map(|(id, kind)| (id, Kind::named(kind))).collect())
     }
 
     /// The id of the manifest with this digest, if the version holds it.

@@ -196,10 +196,15 @@ impl Catalog {
         Ok(row.map(Into::into))
     }
 
-    /// A repository's versions, newest first unless ordered otherwise.
-    pub async fn list_versions(&self, repository: Uuid, query: &ListQuery) -> Result<Page<Version>> {
-        let select = Entity::find().filter(Column::RepositoryId.eq(repository));
-        let ties = [Expr::col((Entity, Column::Number)), Expr::col((Entity, Column::Id))];
+    /// The versions of a repository, or of all, newest first unless ordered otherwise.
+    pub async fn list_versions(&self, repository: Option<Uuid>, query: &ListQuery) -> Result<Page<Version>> {
+        let mut select = Entity::find();
+        let mut newest = Column::Created;
+        if let Some(repository) = repository {
+            select = select.filter(Column::RepositoryId.eq(repository));
+            newest = Column::Number;
+        }
+        let ties = [Expr::col((Entity, newest)), Expr::col((Entity, Column::Id))];
         list::fetch(self.reader(), select, query, field, ties).await?.try_map(|row| Ok(row.into()))
     }
 }

@@ -330,7 +330,7 @@ async fn changes_honour_the_retention() {
         for name in ["a", "b", "c"] {
             modify(&catalog, &foo, tag(name, manifest)).await.unwrap();
         }
-        let kept = catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap().items;
+        let kept = catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap().items;
         assert_eq!(kept.iter().map(|version| version.number).collect::<Vec<_>>(), [4, 3]);
         assert_eq!(kept[1].summary.added, counts(2, 1, 2), "what older versions added");
     }

@@ -147,7 +147,7 @@ async fn retention_spares_what_a_distribution_serves() {
         };
         tx.update_repository(foo.id, changes).await.unwrap();
         tx.commit().await.unwrap();
-        let left = catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap();
+        let left = catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap();
         assert_eq!(left.items.iter().map(|version| version.number).collect::<Vec<_>>(), [4, 2]);
 
         let tx = catalog.begin().await.unwrap();
@@ -157,7 +157,7 @@ async fn retention_spares_what_a_distribution_serves() {
         // The next version pushes the oldest out by itself.
         let image = record_image(&catalog, "5").await;
         publish(&catalog, &foo, &[("a", &image)], true).await.unwrap();
-        let left = catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap();
+        let left = catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap();
         assert_eq!(left.items.iter().map(|version| version.number).collect::<Vec<_>>(), [5, 2]);
     }
 }
@@ -234,6 +234,6 @@ async fn publishing_with_retention_and_changing_the_repository_do_not_lock_each_
         tokio::join!(publishing, labelling);
         let repository = catalog.find_repository(foo.id).await.unwrap().unwrap();
         assert_eq!((repository.latest_version, repository.labels.len()), (12, 40));
-        assert_eq!(catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap().total, 1);
+        assert_eq!(catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap().total, 1);
     }
 }

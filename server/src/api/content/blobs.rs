@@ -96,7 +96,7 @@ fn show(blob: BlobContent) -> BlobResponse {
         pulp_last_updated: Moment(blob.created),
         pulp_labels: blob.pulp_labels,
         vuln_report: None,
-        artifact: None,
+        artifact: Some(Kind::Artifact.href(blob.id)),
         digest: blob.digest.into(),
     }
 }

@@ -1,0 +1,42 @@
+//! What lists of content and versions are ordered and selected by.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+/// What is ordered by, and by the newest within what is alike.
+const ORDERINGS: [(&str, &str, &str); 10] = [
+    ("content_created_idx", "content", "created"),
+    ("manifest_schema_version_idx", "manifest", "schema_version"),
+    ("manifest_media_type_idx", "manifest", "media_type"),
+    ("manifest_kind_idx", "manifest", "kind"),
+    ("manifest_architecture_idx", "manifest", "architecture"),
+    ("manifest_os_idx", "manifest", "os"),
+    ("manifest_image_size_idx", "manifest", "compressed_image_size"),
+    ("repository_version_created_idx", "repository_version", "created"),
+    ("repository_version_updated_idx", "repository_version", "updated"),
+    ("repository_version_order_idx", "repository_version", "number"),
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for (name, table, column) in ORDERINGS {
+            let mut index = Index::create();
+            index.name(name).table(table).col(column).col(("id", IndexOrder::Desc));
+            manager.create_index(index).await?;
+        }
+        // Hardly any content has labels: looking for those that do must not read all the others.
+        let labelled = "CREATE INDEX content_labelled_idx ON content (id) WHERE labels <> '{}'";
+        manager.get_connection().execute_unprepared(labelled).await.map(drop)
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_index(Index::drop().name("content_labelled_idx").to_owned()).await?;
+        for (name, ..) in ORDERINGS {
+            manager.drop_index(Index::drop().name(name).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
