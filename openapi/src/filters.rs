@@ -212,16 +212,13 @@ pub fn distributions(operation_id: &'static str) -> ListSpec {
 
 /// `repositories_container_container_versions_list`, and the list of all versions.
 pub fn versions(operation_id: &'static str) -> ListSpec {
-    ListSpec::new(
-        operation_id,
-        &["pulp_id", "pulp_created", "pulp_last_updated", "number"],
-    )
-    .with_comparisons("number", Value::Int, Value::IntRange)
-    .with_time("pulp_created")
-    .with("pulp_href__in", "name", Op::In, Value::Versions)
-    .with("prn__in", "name", Op::In, Value::Versions)
-    .with("content", "content", Op::Holds, Value::Content)
-    .with("content__in", "content", Op::Holds, Value::Contents)
+    ListSpec::new(operation_id, &["pulp_id", "pulp_created", "pulp_last_updated", "number"])
+        .with_comparisons("number", Value::Int, Value::IntRange)
+        .with_time("pulp_created")
+        .with("pulp_href__in", "name", Op::In, Value::Versions)
+        .with("prn__in", "name", Op::In, Value::Versions)
+        .with("content", "content", Op::Holds, Value::Content)
+        .with("content__in", "content", Op::Holds, Value::Contents)
 }
 
 /// `content_list`
@@ -283,6 +280,30 @@ pub fn tags() -> ListSpec {
         .with_ids(Kind::Tag)
         .with_labels()
         .with_versions()
+}
+
+/// `artifacts_list`
+pub fn artifacts() -> ListSpec {
+    ListSpec::new("artifacts_list", &["pulp_id", "pulp_created", "size"])
+        .with("md5", "other_checksum", Op::Eq, Value::Text)
+        .with("sha1", "other_checksum", Op::Eq, Value::Text)
+        .with("sha224", "other_checksum", Op::Eq, Value::Text)
+        .with("sha256", "sha256", Op::Eq, Value::Text)
+        .with("sha384", "other_checksum", Op::Eq, Value::Text)
+        .with("sha512", "sha512", Op::Eq, Value::Text)
+        .with_ids(Kind::Artifact)
+        .with("repository_version", "repository_version", Op::VersionPresent, Value::Version)
+        .with("orphaned_for", "repository_version", Op::OrphanedSince, Value::Minutes)
+}
+
+/// `uploads_list`
+pub fn uploads() -> ListSpec {
+    ListSpec::new("uploads_list", &["pulp_id", "pulp_created", "pulp_last_updated", "size"])
+        .with("size", "size", Op::Eq, Value::Int)
+        .with("size__gt", "size", Op::Gt, Value::Int)
+        .with("size__lt", "size", Op::Lt, Value::Int)
+        .with("size__range", "size", Op::Range, Value::IntRange)
+        .with_ids(Kind::Upload)
 }
 
 /// `tasks_list`
@@ -382,6 +403,8 @@ pub fn all() -> Vec<ListSpec> {
         blobs(),
         manifests(),
         tags(),
+        artifacts(),
+        uploads(),
         tasks(),
         task_groups(),
         task_schedules(),

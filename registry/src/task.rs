@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ContentChange;
 use crate::href::Kind;
+use crate::{ContentChange, Digest};
 
 /// Where a task stands. The names are the API's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -200,6 +200,13 @@ pub enum Work {
         /// What changes.
         change: ContentChange,
     },
+    /// Makes an artifact of a file that has arrived in pieces.
+    CommitUpload {
+        /// The upload's id.
+        upload: uuid::Uuid,
+        /// The digest that the file must have.
+        digest: Digest,
+    },
     /// Starts a sync of each of many repositories, as its children.
     SyncRepositories {
         /// The repositories' ids; none means every repository that has a remote.
@@ -242,6 +249,7 @@ impl Work {
             Self::DeleteResource { .. } => "pulpcore.app.tasks.base.general_delete",
             Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
             Self::ModifyContent { change, .. } => change.task_name(),
+            Self::CommitUpload { .. } => "pulpcore.app.tasks.upload.commit",
             Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
             Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
             Self::Unknown => "unknown",

@@ -14,6 +14,7 @@ mod secret_key;
 
 pub use blobs::{BlobBody, BlobStore, FetchTurn, StagedBlob, Usage};
 pub use catalog::any_content::AnyContent;
+pub use catalog::artifact_uploads::{ArtifactUpload, Chunk};
 pub use catalog::content::{BlobContent, ManifestContent, TagContent};
 pub use catalog::distributions::{Distribution, DistributionChanges, NewDistribution, VersionRef};
 pub use catalog::remotes::{NewRemote, Policy, Remote, RemoteChanges, RemoteSecrets};

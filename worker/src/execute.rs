@@ -208,6 +208,7 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
         Work::ModifyContent { repository, base_version, change } => {
             jobs::modify_content::perform(context, repository, base_version, &change).await
         }
+        Work::CommitUpload { upload, digest } => jobs::commit_upload::perform(context, upload, &digest).await,
         Work::SyncRepositories { repositories, mirror } => {
             jobs::sync_repositories::perform(context, &repositories, mirror).await
         }

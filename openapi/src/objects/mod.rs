@@ -3,6 +3,7 @@
 //! Answers are built by `server`. Requests are declared here for the document only: `server` reads their bodies field
 //! by field, so that every error names its field.
 
+mod artifact;
 mod content;
 mod distribution;
 mod page;
@@ -12,6 +13,10 @@ mod schedule;
 mod status;
 mod task;
 
+pub use artifact::{
+    Artifact, ArtifactResponse, NewUpload, UploadChunk, UploadChunkResponse, UploadCommit,
+    UploadDetailResponse, UploadResponse,
+};
 pub use content::{BlobResponse, ContentResponse, ManifestResponse, TagResponse};
 pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
 pub use page::{Page, Pageable};

@@ -188,6 +188,15 @@ impl Fields {
         })
     }
 
+    /// A number of bytes.
+    pub(crate) fn size(&mut self, name: &str) -> Option<u64> {
+        self.take(name, |value| {
+            let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+            let number = number.ok_or("A valid integer is required.")?;
+            u64::try_from(number).map_err(|_| "Ensure this value is greater than or equal to 0.".to_owned())
+        })
+    }
+
     /// Seconds, not negative, or null.
     pub(crate) fn nullable_seconds(&mut self, name: &str) -> Option<Option<f64>> {
         self.take_nullable(name, |value| {

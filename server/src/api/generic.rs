@@ -1,7 +1,8 @@
 //! `/repositories/`, `/repository_versions/`, `/remotes/`, `/distributions/` and `/content/`: whatever their type.
 
 use openapi::objects::{
-    ContentResponse, DistributionResponse, Page, RemoteResponse, RepositoryResponse, RepositoryVersionResponse,
+    ContentResponse, DistributionResponse, Page, RemoteResponse, RepositoryResponse,
+    RepositoryVersionResponse,
 };
 use openapi::{Json, filters};
 use poem::web::Data;

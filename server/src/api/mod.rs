@@ -3,6 +3,7 @@
 //! A handler parses, authorises, does one transaction, responds. What long work it starts is a task.
 
 mod allow;
+mod artifacts;
 mod auth;
 mod body;
 mod content;
@@ -12,6 +13,7 @@ mod docs;
 mod error;
 mod fields;
 mod filter;
+mod form;
 mod generic;
 mod label_select;
 mod labels;
@@ -28,6 +30,7 @@ pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 mod update;
+mod uploads;
 mod workers;
 
 use poem::middleware::{NormalizePath, TrailingSlash};
@@ -54,6 +57,10 @@ pub(crate) enum Tag {
     /// Blobs, manifests and tags.
     #[oai(rename = "Content: Container")]
     Content,
+    /// Stored files.
+    Artifacts,
+    /// Files that arrive in pieces.
+    Uploads,
     /// Asynchronous work.
     Tasks,
     /// Tasks that were started together.
@@ -84,7 +91,13 @@ type Operations = (
         remotes::Operations,
         distributions::Operations,
     ),
-    (content::blobs::Operations, content::manifests::Operations, content::tags::Operations),
+    (
+        content::blobs::Operations,
+        content::manifests::Operations,
+        content::tags::Operations,
+        artifacts::Operations,
+        uploads::Operations,
+    ),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -104,7 +117,13 @@ fn service() -> OpenApiService<Operations, ()> {
             remotes::Operations,
             distributions::Operations,
         ),
-        (content::blobs::Operations, content::manifests::Operations, content::tags::Operations),
+        (
+            content::blobs::Operations,
+            content::manifests::Operations,
+            content::tags::Operations,
+            artifacts::Operations,
+            uploads::Operations,
+        ),
     );
     OpenApiService::new(operations, "Entrepot", env!("CARGO_PKG_VERSION"))
         .description("Mirrors and hosts container images. Compatible with Pulp's API.")

@@ -3,6 +3,7 @@
 //! ```text
 //! blobs/
 //!   .staging/<process>/<uuid>    being written, by a process that holds .staging/<process>.lock
+//!   .uploads/<uuid>             artifacts that arrive in pieces
 //!   sha256/9f/9f86d081…          whole and verified
 //! ```
 //!
@@ -10,6 +11,7 @@
 //! folder synced too. So a file under a digest is always whole, whatever happened to the process or the machine.
 
 mod blocks;
+mod chunks;
 mod read;
 mod stage;
 mod staging;
@@ -22,7 +24,7 @@ use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use registry::Digest;
+use registry::{Digest, Timestamp};
 
 use crate::error::{Result, StorageError};
 pub use read::BlobBody;
@@ -85,6 +87,17 @@ impl BlobStore {
     pub async fn delete(&self, digest: &Digest) -> Result<()> {
         match self.0.objects.delete(&object_path(digest)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a blob, unless its file was written after `moment`.
+    pub(crate) async fn delete_written_before(&self, digest: &Digest, moment: Timestamp) -> Result<()> {
+        match self.0.objects.head(&object_path(digest)).await {
+            Ok(meta) if meta.last_modified.timestamp_micros() <= moment.as_micros() => {
+                self.delete(digest).await
+            }
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

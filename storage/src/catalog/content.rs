@@ -133,7 +133,7 @@ fn tagged(field: manifest::Column, op: Op, value: &FilterValue) -> Option<Condit
 }
 
 /// The fields that every kind of content has. Ids are UUIDv7, so they order rows by when they were made.
-fn content_field<E: EntityTrait>(name: &str, table: E, id: E::Column) -> Option<Field> {
+pub(super) fn content_field<E: EntityTrait>(name: &str, table: E, id: E::Column) -> Option<Field> {
     let created = || {
         let content = E::belongs_to(content::Entity).from(id).to(content::Column::Id).into();
         Field::Joined(column(content::Entity, content::Column::Created), content)
@@ -202,7 +202,7 @@ impl Catalog {
         Ok(found)
     }
 
-    async fn blob_contents(&self, rows: Vec<blob::Model>) -> Result<Vec<BlobContent>> {
+    pub(super) async fn blob_contents(&self, rows: Vec<blob::Model>) -> Result<Vec<BlobContent>> {
         let mut shared = self.shared_of(rows.iter().map(|row| row.id).collect()).await?;
         rows.into_iter()
             .map(|row| {

@@ -4,6 +4,8 @@
 //! every transaction begins IMMEDIATE, since a transaction that reads first and writes later fails under load.
 
 pub mod any_content;
+pub mod artifact_uploads;
+mod artifacts;
 mod change;
 mod changes;
 pub mod content;

@@ -69,6 +69,7 @@ impl JobQueue {
             | Work::DeleteResource { .. }
             | Work::DeleteVersion { .. }
             | Work::ModifyContent { .. }
+            | Work::CommitUpload { .. }
             | Work::Unknown => Self::Short,
         }
     }

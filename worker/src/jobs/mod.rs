@@ -2,6 +2,7 @@
 //! fenced transaction that also ends the task.
 
 pub mod codes;
+pub(crate) mod commit_upload;
 pub(crate) mod create_distribution;
 pub(crate) mod delete_resource;
 pub(crate) mod delete_version;

@@ -1,8 +1,9 @@
 //! Changes of what a repository holds.
 
+use registry::href::Kind;
 use registry::task::{TaskState, Work};
 use registry::{ContentChange, Digest};
-use storage::{Filter, FilterValue, ListQuery, Op, Task, VersionRef};
+use storage::{Chunk, Filter, FilterValue, ListQuery, Op, Task, VersionRef};
 use uuid::Uuid;
 
 use crate::house::{House, NAME, add_repository, present, submit, tag_map, wait};
@@ -26,7 +27,10 @@ async fn a_change_publishes_a_version_and_tells_it() {
     let two = house.fake.add_image(NAME, "2.0", &[b"shared", b"two"]);
     assert_eq!(present(&house.sync_to_version(false).await), (2, 2, 5));
 
-    let tag = ContentChange::Tag { tag: "stable".parse().unwrap(), manifest: manifest(&house, &one.manifest).await };
+    let tag = ContentChange::Tag {
+        tag: "stable".parse().unwrap(),
+        manifest: manifest(&house, &one.manifest).await,
+    };
     let task = change(&house, house.repository, tag.clone()).await;
     assert_eq!((task.state, &task.error, &task.result), (TaskState::Completed, &None, &None), "{task:#?}");
     let version = house.latest().await;
@@ -73,4 +77,57 @@ async fn a_copy_of_what_is_gone_fails_and_publishes_nothing() {
     assert_eq!((task.state, task.created_resources.len()), (TaskState::Completed, 1), "{task:#?}");
     let version = house.catalog.find_version(copy, 1).await.unwrap().unwrap();
     assert_eq!(present(&version), (1, 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_becomes_an_artifact() {
+    let house = House::new().await;
+    let begun = async |size_bytes, chunks: &[(u64, &'static [u8])]| {
+        let upload = house.catalog.create_artifact_upload(size_bytes).await.unwrap().id;
+        for (offset_bytes, bytes) in chunks {
+            house.blobs.write_chunk(upload, *offset_bytes, (*bytes).into()).await.unwrap();
+            let chunk = Chunk { offset_bytes: *offset_bytes, size_bytes: bytes.len() as u64 };
+            house.catalog.add_artifact_chunk(upload, chunk).await.unwrap();
+        }
+        upload
+    };
+    let commit = async |upload, content: &[u8]| {
+        let work = Work::CommitUpload { upload, digest: Digest::sha256_of(content) };
+        wait(&house.catalog, submit(&house.catalog, work, upload).await).await
+    };
+    let failed = async |upload, content: &[u8]| {
+        let task = commit(upload, content).await;
+        let error = task.error.unwrap_or_else(|| panic!("no error"));
+        (error.code, error.description)
+    };
+
+    let upload = begun(6, &[(3, b"def"), (0, b"abc")]).await;
+    let task = commit(upload, b"abcdef").await;
+    assert_eq!((task.state, &task.error), (TaskState::Completed, &None), "{task:#?}");
+    let digest = Digest::sha256_of(b"abcdef");
+    let artifact = house.catalog.find_artifact(&digest).await.unwrap().unwrap();
+    let made = &task.created_resources[0];
+    let expected = (Kind::Artifact.href(artifact.id), Kind::Artifact.prn(artifact.id));
+    assert_eq!((made.href.clone(), made.prn.clone()), expected);
+    assert_eq!(house.blobs.read_small(&digest, 100).await.unwrap(), "abcdef");
+    assert_eq!(house.catalog.find_artifact_upload(upload).await.unwrap(), None);
+    assert!(house.blobs.idle_chunks(std::time::Duration::ZERO).await.unwrap().is_empty());
+
+    // The same bytes once more are the same artifact.
+    let again = commit(begun(6, &[(0, b"abcdef")]).await, b"abcdef").await;
+    assert_eq!(again.created_resources, task.created_resources);
+    let empty = commit(begun(0, &[]).await, b"").await;
+    assert_eq!(empty.state, TaskState::Completed, "{empty:#?}");
+
+    let incomplete = begun(6, &[(0, b"abc")]).await;
+    let message = "upload: the upload is not complete: the bytes 3-5 are missing";
+    assert_eq!(failed(incomplete, b"abcdef").await, ("invalid".to_owned(), message.to_owned()));
+    let wrong = begun(3, &[(0, b"xyz")]).await;
+    let sums = [b"xyz", b"abc"].map(|bytes| Digest::sha256_of(bytes).hex().to_owned());
+    let message = format!("sha256: the file's checksum is {}, not {}", sums[0], sums[1]);
+    assert_eq!(failed(wrong, b"abc").await, ("invalid".to_owned(), message));
+    let gone = ("not_found".to_owned(), "no Upload matches the given query".to_owned());
+    assert_eq!(failed(upload, b"abcdef").await, gone);
+    // What failed is still there, to be mended or thrown away.
+    assert!(house.catalog.find_artifact_upload(wrong).await.unwrap().is_some());
 }

@@ -73,15 +73,15 @@ async fn content_units_are_added_and_removed_by_href_and_prn() {
     let (_, tag) = app.first(Kind::Tag).await;
     let units = json!({"content_units": [blob, Kind::Manifest.prn(manifest), Kind::Tag.href(tag)]});
     let contents = vec![blob_id, manifest, tag];
-    assert_eq!(
-        app.change("add", units.clone()).await,
-        ContentChange::Add { contents: contents.clone() }
-    );
+    assert_eq!(app.change("add", units.clone()).await, ContentChange::Add { contents: contents.clone() });
     assert_eq!(app.change("remove", units).await, ContentChange::Remove { contents });
     assert_eq!(app.change("remove", json!({"content_units": ["*"]})).await, ContentChange::Clear);
     assert_eq!(app.change("add", json!({})).await, ContentChange::Add { contents: Vec::new() });
     assert_eq!(app.change("remove", json!({})).await, ContentChange::Remove { contents: Vec::new() });
-    let names = [("add", "recursive_add.recursive_add_content"), ("remove", "recursive_remove.recursive_remove_content")];
+    let names = [
+        ("add", "recursive_add.recursive_add_content"),
+        ("remove", "recursive_remove.recursive_remove_content"),
+    ];
     for (verb, name) in names {
         let task = app.started(verb, json!({})).await;
         assert_eq!(task.name, format!("pulp_container.app.tasks.{name}"));
@@ -96,11 +96,20 @@ async fn content_units_that_cannot_be_meant_are_refused() {
     let wrong_kind = Kind::Manifest.prn(id);
     for verb in ["add", "remove"] {
         for (units, expected) in [
-            (json!([absent, blob]), json!({"content_units": [format!("Could not find the following content units: ['{absent}']")]})),
-            (json!([wrong_kind]), json!({"content_units": [format!("Could not find the following content units: ['{wrong_kind}']")]})),
+            (
+                json!([absent, blob]),
+                json!({"content_units": [format!("Could not find the following content units: ['{absent}']")]}),
+            ),
+            (
+                json!([wrong_kind]),
+                json!({"content_units": [format!("Could not find the following content units: ['{wrong_kind}']")]}),
+            ),
             (json!(["/x/"]), json!({"content_units": ["URI not valid: /x/"]})),
             (json!([app.href]), json!({"content_units": [format!("URI not valid: {}", app.href)]})),
-            (json!(["*", blob]), json!({"non_field_errors": [format!("'*' should be the only item present in the ['*', '{blob}']")]})),
+            (
+                json!(["*", blob]),
+                json!({"non_field_errors": [format!("'*' should be the only item present in the ['*', '{blob}']")]}),
+            ),
             (json!("*"), json!({"content_units": ["Expected a list of items."]})),
             (json!([7]), json!({"content_units": ["Not a valid string."]})),
             (json!(null), json!({"content_units": ["This field may not be null."]})),
@@ -127,7 +136,14 @@ async fn content_units_that_cannot_be_meant_are_refused() {
 #[tokio::test]
 async fn copies_name_one_source() {
     let app = Mirrored::new().await;
-    let (_, made) = ask(&app.fixture, "POST", "repositories/container/container/", "application/json", "{\"name\": \"copy\"}").await;
+    let (_, made) = ask(
+        &app.fixture,
+        "POST",
+        "repositories/container/container/",
+        "application/json",
+        "{\"name\": \"copy\"}",
+    )
+    .await;
     let target = made["pulp_href"].as_str().unwrap().to_owned();
     let id = Kind::Repository.parse(&target).unwrap();
     let version = format!("{}versions/0/", app.href);
@@ -147,8 +163,10 @@ async fn copies_name_one_source() {
         assert_eq!(task.work, Work::ModifyContent { repository: id, base_version: None, change });
         let mut reserved = task.reservations;
         reserved.sort();
-        let mut expected =
-            vec![Reservation::exclusive(Kind::Repository.prn(id)), Reservation::shared(Kind::Repository.prn(source))];
+        let mut expected = vec![
+            Reservation::exclusive(Kind::Repository.prn(id)),
+            Reservation::shared(Kind::Repository.prn(source)),
+        ];
         expected.sort();
         assert_eq!(reserved, expected);
         let task = into.started("copy_manifests", body).await;
@@ -158,13 +176,22 @@ async fn copies_name_one_source() {
     }
     for verb in ["copy_tags", "copy_manifests"] {
         for (body, expected) in [
-            (json!({}), json!({"non_field_errors": ["Either the 'repository' or 'repository_version' needs to be specified"]})),
+            (
+                json!({}),
+                json!({"non_field_errors": ["Either the 'repository' or 'repository_version' needs to be specified"]}),
+            ),
             (
                 json!({"source_repository": from_source, "source_repository_version": version}),
                 json!({"non_field_errors": ["Either the 'repository' or 'repository_version' need to be specified but not both."]}),
             ),
-            (json!({"source_repository": null}), json!({"source_repository": ["This field may not be null."]})),
-            (json!({"source_repository": "/x/"}), json!({"source_repository": ["Invalid hyperlink - No URL match."]})),
+            (
+                json!({"source_repository": null}),
+                json!({"source_repository": ["This field may not be null."]}),
+            ),
+            (
+                json!({"source_repository": "/x/"}),
+                json!({"source_repository": ["Invalid hyperlink - No URL match."]}),
+            ),
             (
                 json!({"source_repository": Kind::Repository.href(Uuid::from_u128(7))}),
                 json!({"source_repository": ["Invalid hyperlink - Object does not exist."]}),
@@ -202,11 +229,21 @@ async fn copies_name_tags_digests_and_media_types() {
     };
     assert_eq!(app.change("copy_manifests", body).await, expected);
     for (verb, field, value, message) in [
-        ("copy_tags", "names", json!(["a b"]), "\"a b\" is not a tag: it must match [A-Za-z0-9_][A-Za-z0-9._-]{0,127}"),
+        (
+            "copy_tags",
+            "names",
+            json!(["a b"]),
+            "\"a b\" is not a tag: it must match [A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
+        ),
         ("copy_tags", "names", json!("a"), "Expected a list of items."),
         ("copy_tags", "names", json!(null), "This field may not be null."),
         ("copy_tags", "digests", json!([]), "Unexpected field"),
-        ("copy_manifests", "digests", json!(["sha256:00"]), "\"sha256:00\" is not a digest: sha256 has 64 hexadecimal digits, sha512 has 128"),
+        (
+            "copy_manifests",
+            "digests",
+            json!(["sha256:00"]),
+            "\"sha256:00\" is not a digest: sha256 has 64 hexadecimal digits, sha512 has 128",
+        ),
         ("copy_manifests", "media_types", json!(["text/plain"]), "\"text/plain\" is not a valid choice."),
     ] {
         let refused = app.refused(verb, json!({"source_repository": app.href, field: value})).await;
@@ -221,9 +258,18 @@ async fn tags_are_put_on_manifests_of_the_latest_version() {
     let (_, manifest) = app.first(Kind::Manifest).await;
     let tag = app.change("tag", json!({"tag": "new", "digest": digest})).await;
     assert_eq!(tag, ContentChange::Tag { tag: "new".parse().unwrap(), manifest });
-    assert_eq!(app.change("untag", json!({"tag": "a"})).await, ContentChange::Untag { tag: "a".parse().unwrap() });
-    assert_eq!(app.started("tag", json!({"tag": "c", "digest": digest})).await.name, "pulp_container.app.tasks.tag.tag_image");
-    assert_eq!(app.started("untag", json!({"tag": "b"})).await.name, "pulp_container.app.tasks.untag.untag_image");
+    assert_eq!(
+        app.change("untag", json!({"tag": "a"})).await,
+        ContentChange::Untag { tag: "a".parse().unwrap() }
+    );
+    assert_eq!(
+        app.started("tag", json!({"tag": "c", "digest": digest})).await.name,
+        "pulp_container.app.tasks.tag.tag_image"
+    );
+    assert_eq!(
+        app.started("untag", json!({"tag": "b"})).await.name,
+        "pulp_container.app.tasks.untag.untag_image"
+    );
 
     let layer = app.image.layer.as_str();
     for absent in ["sha256:00", layer] {
@@ -254,7 +300,11 @@ async fn what_is_not_built_says_so() {
     let app = Mirrored::new().await;
     for (verb, body, detail) in [
         ("sign", json!({}), "Signing images is not available yet."),
-        ("remove_signatures", json!({"signed_with_key_id": "x"}), "Signatures are not available yet: there are none to remove."),
+        (
+            "remove_signatures",
+            json!({"signed_with_key_id": "x"}),
+            "Signatures are not available yet: there are none to remove.",
+        ),
         ("build_image", json!({}), "Building images is not available: build elsewhere, and push the image."),
     ] {
         let (status, answer) = app.post(verb, body).await;
@@ -289,7 +339,8 @@ async fn content_is_labelled_and_selected_by_labels() {
         assert_eq!(post("unset_label", json!({"key": "env"})).await, (StatusCode::CREATED, gone));
         let absent = kind.href(Uuid::from_u128(7));
         let absent = format!("{}set_label/", absent.trim_start_matches("/pulp/api/v3/"));
-        let (status, _) = ask(&app.fixture, "POST", &absent, "application/json", "{\"key\": \"a\", \"value\": \"\"}").await;
+        let (status, _) =
+            ask(&app.fixture, "POST", &absent, "application/json", "{\"key\": \"a\", \"value\": \"\"}").await;
         assert_eq!(status, StatusCode::NOT_FOUND);
     }
 }

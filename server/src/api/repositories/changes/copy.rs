@@ -42,8 +42,17 @@ pub(super) async fn manifests(
 /// The version that is copied from: a repository's latest one, or the one that is named.
 async fn source(state: &AppState, cid: &CorrelationId, mut fields: Fields) -> Result<VersionRef, ApiError> {
     let was_sent = fields.has("source_repository") || fields.has("source_repository_version");
-    let repository = fields.nullable_href("source_repository", Kind::Repository).flatten();
-    let version = fields.nullable_version("source_repository_version").flatten();
+    let repository = fields.nullable_href("source_repository", Kind::Repository);
+    let version = fields.nullable_version("source_repository_version");
+    for (name, is_null) in [
+        ("source_repository", repository == Some(None)),
+        ("source_repository_version", version == Some(None)),
+    ] {
+        if is_null {
+            fields.refuse(name, "This field may not be null.");
+        }
+    }
+    let (repository, version) = (repository.flatten(), version.flatten());
     if repository.is_some() && version.is_some() {
         let message = "Either the 'repository' or 'repository_version' need to be specified but not both.";
         fields.refuse("non_field_errors", message);
