@@ -21,15 +21,16 @@ pub(crate) async fn remove(catalog: Catalog, blobs: BlobStore, kept: Duration) {
 
 async fn remove_once(catalog: &Catalog, blobs: &BlobStore, kept: Duration) -> Result<(), StorageError> {
     let seconds = i64::try_from(kept.as_secs()).unwrap_or(i64::MAX);
+    let moment = catalog.now().plus_seconds(-seconds);
     let mut removed = 0;
     loop {
-        let stale = catalog.delete_artifact_uploads(catalog.now().plus_seconds(-seconds)).await?;
+        let stale = catalog.delete_artifact_uploads(moment).await?;
         if stale.is_empty() {
             break;
         }
         removed += stale.len();
     }
-    let idle: Vec<_> = blobs.idle_chunks(kept).await?.into_iter().collect();
+    let idle: Vec<_> = blobs.idle_chunks(moment).await?.into_iter().collect();
     for upload in catalog.unknown_artifact_uploads(&idle).await? {
         blobs.remove_chunks(upload).await?;
     }

@@ -6,10 +6,10 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use registry::Digest;
+use registry::{Digest, Timestamp};
 use uuid::Uuid;
 
 use super::BlobStore;
@@ -23,10 +23,10 @@ const BLOCK_BYTES: usize = 512 * 1024;
 impl BlobStore {
     /// Writes a piece of a file where it belongs. It is on the disk when this returns.
     pub async fn write_chunk(&self, upload: Uuid, offset: u64, bytes: Bytes) -> Result<()> {
-        let path = self.chunks_path(upload);
+        let (folder, path) = (self.0.folder.join(FOLDER), self.chunks_path(upload));
         tokio::task::spawn_blocking(move || {
             let written = || {
-                std::fs::create_dir_all(path.parent().expect("it is in a folder"))?;
+                std::fs::create_dir_all(&folder)?;
                 let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
                 file.write_all_at(&bytes, offset)?;
                 file.sync_data()
@@ -72,10 +72,9 @@ impl BlobStore {
         }
     }
 
-    /// The files that nobody has written to for so long.
-    pub async fn idle_chunks(&self, idle: Duration) -> Result<HashSet<Uuid>> {
+    /// The files that nobody has written to since `moment`.
+    pub async fn idle_chunks(&self, moment: Timestamp) -> Result<HashSet<Uuid>> {
         let folder = self.0.folder.join(FOLDER);
-        let before = SystemTime::now().checked_sub(idle).unwrap_or(SystemTime::UNIX_EPOCH);
         tokio::task::spawn_blocking(move || {
             let mut found = HashSet::new();
             let entries = match std::fs::read_dir(&folder) {
@@ -88,7 +87,7 @@ impl BlobStore {
                 // One that is gone by now was thrown away by somebody else.
                 let changed = entry.metadata().and_then(|found| found.modified());
                 if let (Some(id), Ok(changed)) = (id, changed)
-                    && changed <= before
+                    && micros(changed) < moment.as_micros()
                 {
                     found.insert(id);
                 }
@@ -101,4 +100,9 @@ impl BlobStore {
     fn chunks_path(&self, upload: Uuid) -> PathBuf {
         self.0.folder.join(FOLDER).join(upload.to_string())
     }
+}
+
+fn micros(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

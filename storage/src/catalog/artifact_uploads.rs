@@ -80,7 +80,7 @@ impl Catalog {
         };
         let row = row.insert(&tx.inner).await?;
         tx.commit().await?;
-        read(row, Vec::new())
+        read(&row, Vec::new())
     }
 
     /// Notes that a piece has arrived.
@@ -170,7 +170,7 @@ impl Catalog {
         rows.into_iter()
             .map(|row| {
                 let chunks = chunks.remove(&row.id).unwrap_or_default();
-                read(row, chunks)
+                read(&row, chunks)
             })
             .collect()
     }
@@ -184,7 +184,7 @@ impl Tx {
     }
 }
 
-fn read(row: Model, chunks: Vec<Chunk>) -> Result<ArtifactUpload> {
+fn read(row: &Model, chunks: Vec<Chunk>) -> Result<ArtifactUpload> {
     Ok(ArtifactUpload {
         id: row.id,
         created: Timestamp::from_micros(row.created),

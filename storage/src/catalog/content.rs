@@ -136,7 +136,7 @@ fn tagged(field: manifest::Column, op: Op, value: &FilterValue) -> Option<Condit
 pub(super) fn content_field<E: EntityTrait>(name: &str, table: E, id: E::Column) -> Option<Field> {
     let created = || {
         let content = E::belongs_to(content::Entity).from(id).to(content::Column::Id).into();
-        Field::Joined(column(content::Entity, content::Column::Created), content)
+        Field::Joined(column(content::Entity, content::Column::Created), Box::new(content))
     };
     let id = column(table, id);
     match name {

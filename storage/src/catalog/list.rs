@@ -16,7 +16,7 @@ pub(crate) enum Field {
     /// A column whose values compare as they are.
     Plain(Expr),
     /// A column of another table, which is joined only to order by it.
-    Joined(Expr, RelationDef),
+    Joined(Expr, Box<RelationDef>),
     /// A JSON column of labels.
     Labels(Expr),
     /// The id of a piece of content, which has labels elsewhere.
@@ -65,7 +65,7 @@ where
             Some(Field::Plain(column)) => column,
             Some(Field::Joined(column, relation)) => {
                 if !std::mem::replace(&mut joined, true) {
-                    ordered = ordered.join(JoinType::InnerJoin, relation);
+                    ordered = ordered.join(JoinType::InnerJoin, *relation);
                 }
                 column
             }

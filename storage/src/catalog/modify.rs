@@ -116,9 +116,9 @@ impl Tx {
         let of =
             |kind: Kind| kinds.iter().filter(move |(_, found)| **found == kind.number()).map(|(id, _)| *id);
         let tags = self.tag_rows_of(&of(Kind::Tag).collect::<Vec<_>>()).await?;
-        let mut named: HashMap<&str, Uuid> = HashMap::new();
+        let mut by_name: HashMap<&str, Uuid> = HashMap::new();
         for row in &tags {
-            if named.insert(&row.name, row.manifest_id).is_some_and(|other| other != row.manifest_id) {
+            if by_name.insert(&row.name, row.manifest_id).is_some_and(|other| other != row.manifest_id) {
                 let message = format!("More than one tag named '{}': name one of them.", row.name);
                 return Err(StorageError::invalid("content_units", message));
             }
@@ -126,7 +126,7 @@ impl Tx {
         let roots: HashSet<Uuid> = of(Kind::Manifest).chain(tags.iter().map(|row| row.manifest_id)).collect();
         let digests = self.digests_of(&roots.into_iter().collect::<Vec<_>>()).await?;
         let mut add = self.reachable(&digests.into_values().collect()).await?.contents;
-        let names: Vec<String> = named.into_keys().map(str::to_owned).collect();
+        let names: Vec<String> = by_name.into_keys().map(str::to_owned).collect();
         let mut remove = self.tags_named(base, &names).await?;
         remove.retain(|id, _| !kinds.contains_key(id));
         add.extend(kinds);
@@ -216,7 +216,15 @@ impl Tx {
         self.get_version(version.repository, version.number).await?;
         if let Some(names) = names {
             let texts: Vec<String> = names.iter().map(Tag::to_string).collect();
-            return Ok(self.tags_named(version, &texts).await?.into_keys().collect());
+            let found: Vec<Uuid> = self.tags_named(version, &texts).await?.into_keys().collect();
+            if found.len() < names.len() {
+                tracing::info!(
+                    asked = names.len(),
+                    found = found.len(),
+                    "tags that the source lacks are left out"
+                );
+            }
+            return Ok(found);
         }
         let rows = repository_content::Entity::find()
             .select_only()
@@ -250,6 +258,14 @@ impl Tx {
             let texts = chunk.iter().map(Digest::as_str);
             let some = select.clone().filter(manifest::Column::Digest.is_in(texts));
             found.extend(some.into_tuple::<Uuid>().all(&self.inner).await?);
+        }
+        if found.len() < digests.len() {
+            let (asked, found) = (digests.len(), found.len());
+            tracing::info!(
+                asked,
+                found,
+                "manifests that the source lacks, or that are of other types, are left out"
+            );
         }
         Ok(found)
     }

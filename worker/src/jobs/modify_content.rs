@@ -21,16 +21,17 @@ pub(crate) async fn perform(
     let created_resources = version.iter().map(resources::version).collect();
     tx.finish_task(&context.fence, Outcome::Completed { created_resources, result: None }).await?;
     tx.commit().await?;
-    match version {
-        Some(version) => tracing::info!(
+    if let Some(version) = version {
+        tracing::info!(
             repository.id = %repository,
             repository.version = version.number,
             added = version.summary.added.total(),
             removed = version.summary.removed.total(),
             present = version.summary.present.total(),
             "version published"
-        ),
-        None => tracing::info!(repository.id = %repository, "nothing has changed: no version was made"),
+        );
+    } else {
+        tracing::info!(repository.id = %repository, "nothing has changed: no version was made");
     }
     Ok(())
 }

@@ -257,12 +257,12 @@ async fn uploads_are_listed_bounded_and_thrown_away() {
     );
 
     send(&fixture, "PUT", &small, Some("bytes 0-0/1"), form(&[], Some(b"x"))).await;
-    assert_eq!(fixture.state.blobs.idle_chunks(std::time::Duration::ZERO).await.unwrap().len(), 1);
+    assert_eq!(fixture.state.blobs.idle_chunks(fixture.clock.now()).await.unwrap().len(), 1);
     for upload in [&small, &large] {
         let deleted = ask(&fixture, "DELETE", upload, "application/json", "").await;
         assert_eq!(deleted, (StatusCode::NO_CONTENT, json!("")));
     }
-    assert!(fixture.state.blobs.idle_chunks(std::time::Duration::ZERO).await.unwrap().is_empty());
+    assert!(fixture.state.blobs.idle_chunks(fixture.clock.now()).await.unwrap().is_empty());
     let gone = json!({"detail": "No Upload matches the given query."});
     assert_eq!(
         ask(&fixture, "DELETE", &small, "application/json", "").await,

@@ -106,13 +106,14 @@ async fn tags_are_found_by_their_manifests_and_content_is_ordered() {
     let fixture = Fixture::new().await;
     let image = fixture.serve("app", &PUBLIC_MIRROR, &["a", "b"], b"layer").await;
     let other = fixture.serve("other", &PUBLIC_MIRROR, &["c"], b"other layer").await;
-    let oci = registry::MediaType::OCI_MANIFEST;
+    let encoded = |media_type: &str| media_type.replace('+', "%2B");
+    let oci = encoded(registry::MediaType::OCI_MANIFEST);
     for (filter, expected) in [
         (format!("digest={}", image.digest), 2),
         (format!("digest={},{}", image.digest, other.digest), 3),
         (format!("digest={}&digest={}", image.digest, other.digest), 3),
         (format!("media_type={oci}"), 3),
-        (format!("media_type={},text/plain", registry::MediaType::OCI_INDEX), 0),
+        (format!("media_type={},text/plain", encoded(registry::MediaType::OCI_INDEX)), 0),
     ] {
         assert_eq!(count(&fixture, &format!("content/container/tags/?{filter}")).await, expected, "{filter}");
     }
