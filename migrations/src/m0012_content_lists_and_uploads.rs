@@ -22,6 +22,14 @@ const ORDERINGS: [(&str, &str, &str); 11] = [
     ("repository_version_order_idx", "repository_version", "number"),
 ];
 
+/// Of what few values are ordered by, the newest within what is alike must be found in the other direction, too.
+const BACKWARDS: [(&str, &str); 4] = [
+    ("manifest_media_type_back_idx", "media_type"),
+    ("manifest_kind_back_idx", "kind"),
+    ("manifest_architecture_back_idx", "architecture"),
+    ("manifest_os_back_idx", "os"),
+];
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -30,6 +38,13 @@ impl MigrationTrait for Migration {
             index.name(name).table(table).col(column).col(("id", IndexOrder::Desc));
             manager.create_index(index).await?;
         }
+        for (name, column) in BACKWARDS {
+            manager.create_index(index(name, "manifest", &[column, "id"])).await?;
+        }
+        let mut of_kind = Index::create();
+        of_kind.name("content_kind_created_idx").table("content").col("kind").col("created");
+        of_kind.col(("id", IndexOrder::Desc));
+        manager.create_index(of_kind).await?;
         // Hardly any content has labels: looking for those that do must not read all the others.
         let labelled = "CREATE INDEX content_labelled_idx ON content (id) WHERE labels <> '{}'";
         manager.get_connection().execute_unprepared(labelled).await?;
@@ -69,7 +84,8 @@ impl MigrationTrait for Migration {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
         manager.drop_index(Index::drop().name("content_labelled_idx").to_owned()).await?;
-        for (name, ..) in ORDERINGS {
+        let more = BACKWARDS.iter().map(|(name, _)| *name).chain(["content_kind_created_idx"]);
+        for name in ORDERINGS.iter().map(|(name, ..)| *name).chain(more) {
             manager.drop_index(Index::drop().name(name).to_owned()).await?;
         }
         Ok(())

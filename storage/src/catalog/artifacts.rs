@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::content::{BlobContent, content_field};
 use super::list::{self, Field};
+use super::membership::Kind;
 use super::sync::{column, read_digest};
 use super::{Catalog, Tx};
 use crate::BlobStore;
@@ -21,7 +22,7 @@ fn field(name: &str) -> Option<Field> {
         "sha512" => Some(Field::Special(|op, value| has_checksum(Algorithm::Sha512, op, value))),
         // Nothing has one of these, but clients filter by them.
         "other_checksum" => Some(Field::Plain(Expr::cust("CAST(NULL AS text)"))),
-        _ => content_field(name, blob::Entity, blob::Column::Id),
+        _ => content_field(name, blob::Entity, blob::Column::Id, Kind::Blob),
     }
 }
 

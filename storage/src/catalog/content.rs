@@ -7,7 +7,8 @@ use sea_orm::sea_query::{Condition, ExprTrait, JoinType, Query};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::list::{self, Field};
+use super::list::{self, Field, Joined};
+use super::membership::Kind;
 use super::removal::{listed_manifest, needed_blob};
 use super::sync::{column, read_digest, read_size};
 use super::versions::CHUNK;
@@ -91,7 +92,7 @@ fn blob_field(name: &str) -> Option<Field> {
     match name {
         "digest" => plain(blob::Column::Digest),
         "size" => plain(blob::Column::SizeBytes),
-        _ => content_field(name, blob::Entity, blob::Column::Id),
+        _ => content_field(name, blob::Entity, blob::Column::Id, Kind::Blob),
     }
 }
 
@@ -107,7 +108,7 @@ fn manifest_field(name: &str) -> Option<Field> {
         "compressed_image_size" => plain(manifest::Column::CompressedImageSize),
         "is_bootable" => plain(manifest::Column::IsBootable),
         "is_flatpak" => plain(manifest::Column::IsFlatpak),
-        _ => content_field(name, manifest::Entity, manifest::Column::Id),
+        _ => content_field(name, manifest::Entity, manifest::Column::Id, Kind::Manifest),
     }
 }
 
@@ -116,7 +117,7 @@ fn tag_field(name: &str) -> Option<Field> {
         "name" => Some(Field::Plain(column(tag::Entity, tag::Column::Name))),
         "digest" => Some(Field::Special(|op, value| tagged(manifest::Column::Digest, op, value))),
         "media_type" => Some(Field::Special(|op, value| tagged(manifest::Column::MediaType, op, value))),
-        _ => content_field(name, tag::Entity, tag::Column::Id),
+        _ => content_field(name, tag::Entity, tag::Column::Id, Kind::Tag),
     }
 }
 
@@ -133,10 +134,18 @@ fn tagged(field: manifest::Column, op: Op, value: &FilterValue) -> Option<Condit
 }
 
 /// The fields that every kind of content has. Ids are UUIDv7, so they order rows by when they were made.
-pub(super) fn content_field<E: EntityTrait>(name: &str, table: E, id: E::Column) -> Option<Field> {
+pub(super) fn content_field<E: EntityTrait>(
+    name: &str,
+    table: E,
+    id: E::Column,
+    kind: Kind,
+) -> Option<Field> {
     let created = || {
-        let content = E::belongs_to(content::Entity).from(id).to(content::Column::Id).into();
-        Field::Joined(column(content::Entity, content::Column::Created), Box::new(content))
+        Field::Joined(Box::new(Joined {
+            column: column(content::Entity, content::Column::Created),
+            relation: E::belongs_to(content::Entity).from(id).to(content::Column::Id).into(),
+            given: column(content::Entity, content::Column::Kind).eq(kind.number()),
+        }))
     };
     let id = column(table, id);
     match name {

@@ -16,7 +16,7 @@ pub(crate) enum Field {
     /// A column whose values compare as they are.
     Plain(Expr),
     /// A column of another table, which is joined only to order by it.
-    Joined(Expr, Box<RelationDef>),
+    Joined(Box<Joined>),
     /// A JSON column of labels.
     Labels(Expr),
     /// The id of a piece of content, which has labels elsewhere.
@@ -27,6 +27,14 @@ pub(crate) enum Field {
     Flag(fn(DbBackend) -> Expr),
     /// A condition that only this list knows how to build; it can't be sorted by.
     Special(fn(Op, &FilterValue) -> Option<Condition>),
+}
+
+/// A column of another table.
+pub(crate) struct Joined {
+    pub(crate) column: Expr,
+    pub(crate) relation: RelationDef,
+    /// What holds of every row that is joined. It lets the database begin with the other table, in its order.
+    pub(crate) given: Expr,
 }
 
 /// `pulp_type`, of whatever there is only one type of.
@@ -63,11 +71,11 @@ where
     for key in &query.order {
         let column = match fields(key.field) {
             Some(Field::Plain(column)) => column,
-            Some(Field::Joined(column, relation)) => {
+            Some(Field::Joined(other)) => {
                 if !std::mem::replace(&mut joined, true) {
-                    ordered = ordered.join(JoinType::InnerJoin, *relation);
+                    ordered = ordered.join(JoinType::InnerJoin, other.relation).filter(other.given);
                 }
-                column
+                other.column
             }
             _ => return Err(StorageError::invalid(key.field, "this list cannot be ordered by it")),
         };
