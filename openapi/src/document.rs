@@ -218,5 +218,7 @@ const fn href_name(kind: Kind) -> &'static str {
         Kind::TaskGroup => "task_group_href",
         Kind::User => "auth_user_href",
         Kind::TaskSchedule => "task_schedule_href",
+        Kind::Artifact => "artifact_href",
+        Kind::Upload => "upload_href",
     }
 }

@@ -1,8 +1,12 @@
 //! What each list can be filtered and ordered by. One table serves both the document, which declares the parameters,
 //! and the server, which reads them: what is declared works, and nothing else does.
 
+mod content;
+
 use registry::href::Kind;
 use registry::query::Op;
+
+pub use content::{artifacts, blobs, contents, manifests, tags, uploads};
 
 /// What a parameter's text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,67 +213,15 @@ pub fn distributions(operation_id: &'static str) -> ListSpec {
     }
 }
 
-/// `repositories_container_container_versions_list`
-pub fn versions() -> ListSpec {
-    ListSpec::new(
-        "repositories_container_container_versions_list",
-        &["pulp_id", "pulp_created", "pulp_last_updated", "number"],
-    )
-    .with_comparisons("number", Value::Int, Value::IntRange)
-    .with_time("pulp_created")
-    .with("pulp_href__in", "name", Op::In, Value::Versions)
-    .with("prn__in", "name", Op::In, Value::Versions)
-    .with("content", "content", Op::Holds, Value::Content)
-    .with("content__in", "content", Op::Holds, Value::Contents)
-}
-
-/// `content_container_blobs_list`
-pub fn blobs() -> ListSpec {
-    ListSpec::new("content_container_blobs_list", &["pulp_id", "pulp_created", "digest"])
-        .with("digest", "digest", Op::Eq, Value::Text)
-        .with("digest__in", "digest", Op::In, Value::Texts)
-        .with_ids(Kind::Blob)
-        .with_labels()
-        .with_versions()
-}
-
-/// `content_container_manifests_list`
-pub fn manifests() -> ListSpec {
-    ListSpec::new(
-        "content_container_manifests_list",
-        &[
-            "pulp_id",
-            "pulp_created",
-            "digest",
-            "schema_version",
-            "media_type",
-            "type",
-            "architecture",
-            "os",
-            "compressed_image_size",
-        ],
-    )
-    .with("digest", "digest", Op::Eq, Value::Text)
-    .with("digest__in", "digest", Op::In, Value::Texts)
-    // The `pulp` command sends one type or several.
-    .with("media_type", "media_type", Op::In, Value::Texts)
-    .with("is_bootable", "is_bootable", Op::Eq, Value::Bool)
-    .with("is_flatpak", "is_flatpak", Op::Eq, Value::Bool)
-    .with_ids(Kind::Manifest)
-    .with_labels()
-    .with_versions()
-}
-
-/// `content_container_tags_list`
-pub fn tags() -> ListSpec {
-    ListSpec::new("content_container_tags_list", &["pulp_id", "pulp_created", "name"])
-        .with("name", "name", Op::Eq, Value::Text)
-        .with("name__in", "name", Op::In, Value::Texts)
-        .with("digest", "digest", Op::In, Value::Texts)
-        .with("media_type", "media_type", Op::In, Value::Texts)
-        .with_ids(Kind::Tag)
-        .with_labels()
-        .with_versions()
+/// `repositories_container_container_versions_list`, and the list of all versions.
+pub fn versions(operation_id: &'static str) -> ListSpec {
+    ListSpec::new(operation_id, &["pulp_id", "pulp_created", "pulp_last_updated", "number"])
+        .with_comparisons("number", Value::Int, Value::IntRange)
+        .with_time("pulp_created")
+        .with("pulp_href__in", "name", Op::In, Value::Versions)
+        .with("prn__in", "name", Op::In, Value::Versions)
+        .with("content", "content", Op::Holds, Value::Content)
+        .with("content__in", "content", Op::Holds, Value::Contents)
 }
 
 /// `tasks_list`
@@ -363,10 +315,14 @@ pub fn all() -> Vec<ListSpec> {
         remotes("remotes_list"),
         distributions("distributions_container_container_list"),
         distributions("distributions_list"),
-        versions(),
+        versions("repositories_container_container_versions_list"),
+        versions("repository_versions_list"),
+        contents(),
         blobs(),
         manifests(),
         tags(),
+        artifacts(),
+        uploads(),
         tasks(),
         task_groups(),
         task_schedules(),

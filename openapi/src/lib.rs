@@ -4,10 +4,12 @@
 //! storage: `server` fills the objects, and reads the same filter tables that the document declares.
 
 pub mod document;
+mod file_bytes;
 pub mod filters;
 pub mod objects;
 mod payload;
 
+pub use file_bytes::FileBytes;
 pub use payload::{Events, Json, Moment};
 
 /// The version of Pulp's core that this API is compatible with; clients choose what to use by it.

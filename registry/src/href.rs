@@ -36,11 +36,15 @@ pub enum Kind {
     User,
     /// A schedule.
     TaskSchedule,
+    /// The file of a blob.
+    Artifact,
+    /// A file that arrives in pieces.
+    Upload,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Repository,
         Self::Remote,
         Self::Distribution,
@@ -52,6 +56,8 @@ impl Kind {
         Self::Worker,
         Self::User,
         Self::TaskSchedule,
+        Self::Artifact,
+        Self::Upload,
     ];
 
     /// The path of the collection below [`API_ROOT`], with a slash at its end.
@@ -68,6 +74,8 @@ impl Kind {
             Self::Worker => "workers/",
             Self::User => "users/",
             Self::TaskSchedule => "task-schedules/",
+            Self::Artifact => "artifacts/",
+            Self::Upload => "uploads/",
         }
     }
 
@@ -85,6 +93,8 @@ impl Kind {
             Self::Worker => "core.appstatus",
             Self::User => "auth.user",
             Self::TaskSchedule => "core.taskschedule",
+            Self::Artifact => "core.artifact",
+            Self::Upload => "core.upload",
         }
     }
 
@@ -102,6 +112,8 @@ impl Kind {
             Self::Worker => "Worker",
             Self::User => "User",
             Self::TaskSchedule => "TaskSchedule",
+            Self::Artifact => "Artifact",
+            Self::Upload => "Upload",
         }
     }
 

@@ -5,6 +5,7 @@
 //! the edge, so that nothing deeper has to ask whether a name or a digest is well-formed.
 
 pub mod clock;
+pub mod content_change;
 pub mod descriptor;
 pub mod digest;
 pub mod error;
@@ -22,6 +23,7 @@ pub mod task;
 pub mod trace_parent;
 
 pub use clock::{Clock, Timestamp};
+pub use content_change::ContentChange;
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestHasher};
 pub use error::{ManifestError, NameError, chain};

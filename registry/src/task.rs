@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::href::Kind;
+use crate::{ContentChange, Digest};
 
 /// Where a task stands. The names are the API's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -194,6 +195,23 @@ pub enum Work {
         /// The version's number.
         number: i64,
     },
+    /// Publishes a version with other content.
+    ModifyContent {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The number of the version that is changed; the latest when absent.
+        #[serde(default)]
+        base_version: Option<i64>,
+        /// What changes.
+        change: ContentChange,
+    },
+    /// Makes an artifact of a file that has arrived in pieces.
+    CommitUpload {
+        /// The upload's id.
+        upload: uuid::Uuid,
+        /// The digest that the file must have.
+        digest: Digest,
+    },
     /// Starts a sync of each of many repositories, as its children.
     SyncRepositories {
         /// The repositories' ids; none means every repository that has a remote.
@@ -254,6 +272,8 @@ impl Work {
             Self::UpdateResource { .. } => "pulpcore.app.tasks.base.general_update",
             Self::DeleteResource { .. } => "pulpcore.app.tasks.base.general_delete",
             Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
+            Self::ModifyContent { change, .. } => change.task_name(),
+            Self::CommitUpload { .. } => "pulpcore.app.tasks.upload.commit",
             Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
             Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
             Self::CleanUpOrphans { .. } => "pulpcore.app.tasks.orphan.orphan_cleanup",

@@ -13,6 +13,8 @@ pub mod queue;
 mod secret_key;
 
 pub use blobs::{BlobBody, BlobFile, BlobStore, FetchTurn, StagedBlob, Usage, Verdict};
+pub use catalog::any_content::AnyContent;
+pub use catalog::artifact_uploads::{ArtifactUpload, Chunk};
 pub use catalog::content::{BlobContent, ManifestContent, TagContent};
 pub use catalog::distributions::{Distribution, DistributionChanges, NewDistribution, VersionRef};
 pub use catalog::held_blobs::HeldBlob;

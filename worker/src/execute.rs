@@ -205,6 +205,10 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
         Work::DeleteVersion { repository, number } => {
             jobs::delete_version::perform(context, repository, number).await
         }
+        Work::ModifyContent { repository, base_version, change } => {
+            jobs::modify_content::perform(context, repository, base_version, &change).await
+        }
+        Work::CommitUpload { upload, digest } => jobs::commit_upload::perform(context, upload, &digest).await,
         Work::SyncRepositories { repositories, mirror } => {
             jobs::sync_repositories::perform(context, &repositories, mirror).await
         }

@@ -17,6 +17,7 @@ mod retention;
 mod runner;
 mod running;
 mod scheduler;
+mod stale_uploads;
 mod stop;
 mod task_log;
 

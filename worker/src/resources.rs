@@ -15,6 +15,11 @@ pub(crate) fn distribution(id: Uuid) -> CreatedResource {
     CreatedResource { href: Kind::Distribution.href(id), prn: Kind::Distribution.prn(id) }
 }
 
+/// A new artifact, as `created_resources` names it.
+pub(crate) fn artifact(id: Uuid) -> CreatedResource {
+    CreatedResource { href: Kind::Artifact.href(id), prn: Kind::Artifact.prn(id) }
+}
+
 /// A new version, as the `result` of the task that made it shows it.
 pub(crate) fn version_result(version: &Version) -> Value {
     let href = version_href(version.repository, version.number);

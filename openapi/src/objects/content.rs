@@ -21,7 +21,7 @@ pub struct BlobResponse {
     pub pulp_labels: Labels,
     /// Always null.
     pub vuln_report: Option<String>,
-    /// Always null: blobs are files of their own.
+    /// Path of its file.
     pub artifact: Option<String>,
     /// Its digest.
     pub digest: String,
@@ -95,6 +95,27 @@ pub struct TagResponse {
     pub tagged_manifest: String,
 }
 
+/// Content, whatever its kind.
+#[derive(Debug, Object)]
+#[oai(rename = "MultipleArtifactContentResponse")]
+pub struct ContentResponse {
+    /// Path of this content.
+    pub pulp_href: String,
+    /// Resource name.
+    pub prn: String,
+    /// When it was first recorded.
+    pub pulp_created: Moment,
+    /// When it was first recorded: content never changes.
+    pub pulp_last_updated: Moment,
+    /// Labels.
+    pub pulp_labels: Labels,
+    /// Always null.
+    pub vuln_report: Option<String>,
+    /// Paths of its artifacts by their names.
+    pub artifacts: Labels,
+}
+
+impl Pageable for ContentResponse {}
 impl Pageable for BlobResponse {}
 impl Pageable for ManifestResponse {}
 impl Pageable for TagResponse {}

@@ -3,6 +3,7 @@
 //! Answers are built by `server`. Requests are declared here for the document only: `server` reads their bodies field
 //! by field, so that every error names its field.
 
+mod artifact;
 mod content;
 mod distribution;
 mod page;
@@ -13,13 +14,18 @@ mod status;
 mod storage_care;
 mod task;
 
-pub use content::{BlobResponse, ManifestResponse, TagResponse};
+pub use artifact::{
+    Artifact, ArtifactResponse, NewUpload, UploadChunk, UploadChunkResponse, UploadCommit,
+    UploadDetailResponse, UploadResponse,
+};
+pub use content::{BlobResponse, ContentResponse, ManifestResponse, TagResponse};
 pub use distribution::{Distribution, DistributionResponse, PatchedDistribution};
 pub use page::{Page, Pageable};
 pub use remote::{HiddenField, PatchedRemote, PolicyName, Remote, RemoteResponse};
 pub use repository::{
-    ContentCount, ContentSummary, PatchedRepository, Repository, RepositoryResponse,
-    RepositoryVersionResponse, SyncRepositories, SyncRepository,
+    ContentCount, ContentSummary, CopyManifests, CopyTags, ManageContent, PatchedRepository, Repository,
+    RepositoryResponse, RepositoryVersionResponse, SignRepository, SignaturesToRemove, SyncRepositories,
+    SyncRepository, TagImage, UntagImage,
 };
 pub use schedule::{
     OnMissed, OnOverlap, PatchedTaskSchedule, ScheduledTask, ScheduledTaskKind, TaskSchedule,

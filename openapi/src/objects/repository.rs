@@ -102,6 +102,77 @@ pub struct SyncRepositories {
     pub mirror: Option<bool>,
 }
 
+/// What to add or remove.
+#[derive(Debug, Object)]
+#[oai(rename = "RecursiveManage")]
+pub struct ManageContent {
+    /// Paths or resource names of blobs, manifests and tags; `*` alone removes everything.
+    pub content_units: Option<Vec<String>>,
+}
+
+/// Which tags to copy. One of the two sources is needed.
+#[derive(Debug, Object)]
+#[oai(rename = "TagCopy")]
+pub struct CopyTags {
+    /// The repository whose latest version is copied from.
+    pub source_repository: Option<String>,
+    /// The version to copy from.
+    pub source_repository_version: Option<String>,
+    /// Names of tags; by default all. Those that the source doesn't have are left out.
+    pub names: Option<Vec<String>>,
+}
+
+/// Which manifests to copy. One of the two sources is needed.
+#[derive(Debug, Object)]
+#[oai(rename = "ManifestCopy")]
+pub struct CopyManifests {
+    /// The repository whose latest version is copied from.
+    pub source_repository: Option<String>,
+    /// The version to copy from.
+    pub source_repository_version: Option<String>,
+    /// Digests; by default any. Those that the source doesn't have are left out.
+    pub digests: Option<Vec<String>>,
+    /// Media types; by default any.
+    pub media_types: Option<Vec<String>>,
+}
+
+/// What to tag.
+#[derive(Debug, Object)]
+pub struct TagImage {
+    /// The tag. Another manifest that has it loses it.
+    pub tag: String,
+    /// The digest of a manifest in the latest version.
+    pub digest: String,
+}
+
+/// What to untag.
+#[derive(Debug, Object)]
+#[oai(rename = "UnTagImage")]
+pub struct UntagImage {
+    /// A tag of the latest version.
+    pub tag: String,
+}
+
+/// What to sign.
+#[derive(Debug, Object)]
+#[oai(rename = "RepositorySign")]
+pub struct SignRepository {
+    /// The service that signs.
+    pub manifest_signing_service: Option<String>,
+    /// The name that the images will be served under.
+    pub future_base_path: Option<String>,
+    /// Which tags to sign.
+    pub tags_list: Option<Vec<String>>,
+}
+
+/// Which signatures to remove.
+#[derive(Debug, Object)]
+#[oai(rename = "RemoveSignatures")]
+pub struct SignaturesToRemove {
+    /// The key that they were made with.
+    pub signed_with_key_id: String,
+}
+
 /// How much of one kind of content.
 #[derive(Debug, Object)]
 pub struct ContentCount {

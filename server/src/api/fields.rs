@@ -188,6 +188,15 @@ impl Fields {
         })
     }
 
+    /// A number of bytes.
+    pub(crate) fn size(&mut self, name: &str) -> Option<u64> {
+        self.take(name, |value| {
+            let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+            let number = number.ok_or("A valid integer is required.")?;
+            u64::try_from(number).map_err(|_| "Ensure this value is greater than or equal to 0.".to_owned())
+        })
+    }
+
     /// Seconds, not negative, or null.
     pub(crate) fn nullable_seconds(&mut self, name: &str) -> Option<Option<f64>> {
         self.take_nullable(name, |value| {
@@ -200,6 +209,28 @@ impl Fields {
                 Some(seconds) => Ok(seconds),
             }
         })
+    }
+
+    /// A text as `read` reads it. What it refuses is noted with its words.
+    pub(crate) fn checked<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.take(name, |value| read(&read_text(value)?))
+    }
+
+    /// Texts, each as `read` reads it; null is as good as absent.
+    pub(crate) fn texts_that<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let texts = self.take_nullable(name, |value| match value {
+            Value::Array(items) => items.iter().map(|item| read(&read_text(item)?)).collect(),
+            _ => Err("Expected a list of items.".to_owned()),
+        });
+        texts.flatten()
     }
 
     /// Texts, or null.
@@ -290,87 +321,4 @@ fn read_labels(value: &Value) -> Result<Labels, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use poem::IntoResponse;
-
-    fn fields(value: Value) -> Fields {
-        let Value::Object(values) = value else { panic!("not an object") };
-        Fields::new(values)
-    }
-
-    async fn errors(fields: Fields) -> Value {
-        let response = fields.finish().unwrap_err().into_response();
-        assert_eq!(response.status(), 400);
-        serde_json::from_str(&response.into_body().into_string().await.unwrap()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn every_error_names_its_field() {
-        let mut body = fields(json!({
-            "blank": " ", "null": null, "number": "x", "low": 0, "huge": 1e12, "flag": 3, "seconds": -1, "texts": "a",
-            "pem": "x", "href": "/x/", "labels": {"a b": ""}, "choice": "z", "long": "a".repeat(256), "foo": 1,
-        }));
-        body.require(&["name"]);
-        assert_eq!(body.text("blank"), None);
-        assert_eq!(body.text("null"), None);
-        assert_eq!(body.nullable_number("number", 0), None);
-        assert_eq!(body.nullable_number("low", 1), None);
-        assert_eq!(body.nullable_number("huge", 1), None);
-        assert_eq!(body.boolean("flag"), None);
-        assert_eq!(body.nullable_seconds("seconds"), None);
-        assert_eq!(body.nullable_texts("texts"), None);
-        assert_eq!(body.nullable_checked("pem", |text| Err(format!("{text} is no PEM"))), None);
-        assert_eq!(body.nullable_href("href", Kind::Remote), None);
-        assert_eq!(body.labels("labels"), None);
-        assert_eq!(body.choice("choice", |_| None::<()>), None);
-        assert_eq!(body.name("long"), None);
-        assert_eq!(
-            errors(body).await,
-            json!({
-                "name": ["This field is required."],
-                "blank": ["This field may not be blank."],
-                "null": ["This field may not be null."],
-                "number": ["A valid integer is required."],
-                "low": ["Ensure this value is greater than or equal to 1."],
-                "huge": ["A valid integer is required."],
-                "flag": ["Must be a valid boolean."],
-                "seconds": ["Ensure this value is greater than or equal to 0.0."],
-                "texts": ["Expected a list of items."],
-                "pem": ["x is no PEM"],
-                "href": ["Invalid hyperlink - No URL match."],
-                "labels": ["Key 'a b' contains non-alphanumerics."],
-                "choice": ["\"z\" is not a valid choice."],
-                "long": ["Ensure this field has no more than 255 characters."],
-                "foo": ["Unexpected field"],
-            })
-        );
-    }
-
-    #[tokio::test]
-    async fn errors_within_an_object_are_told_below_its_name() {
-        let mut body = fields(json!({"good": {"flag": true}, "bad": {"flag": 3, "foo": 1}, "text": "x"}));
-        let flag = |within: &mut Fields| within.boolean("flag");
-        assert_eq!(body.object("good", flag), Some(true));
-        assert_eq!(body.object("bad", flag), None);
-        assert_eq!(body.object("text", flag), None);
-        assert_eq!(body.object("absent", flag), None);
-        assert_eq!(
-            errors(body).await,
-            json!({
-                "bad": {"flag": ["Must be a valid boolean."], "foo": ["Unexpected field"]},
-                "text": ["Expected a dictionary of items."],
-            })
-        );
-    }
-
-    #[test]
-    fn null_absent_and_values_differ() {
-        let mut body = fields(json!({"a": null, "b": "x", "c": ""}));
-        assert_eq!(body.nullable_text("a"), Some(None));
-        assert_eq!(body.nullable_text("b"), Some(Some("x".to_owned())));
-        assert_eq!(body.nullable_text("c"), Some(None));
-        assert_eq!(body.nullable_text("d"), None);
-        assert!(body.finish().is_ok());
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
-//! `/repositories/`, `/remotes/` and `/distributions/`: whatever their type. There is one type of each.
+//! `/repositories/`, `/repository_versions/`, `/remotes/`, `/distributions/` and `/content/`: whatever their type.
 
-use openapi::objects::{DistributionResponse, Page, RemoteResponse, RepositoryResponse};
+use openapi::objects::{
+    ContentResponse, DistributionResponse, Page, RemoteResponse, RepositoryResponse,
+    RepositoryVersionResponse,
+};
 use openapi::{Json, filters};
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -10,7 +13,7 @@ use super::auth::Caller;
 use super::error::ApiError;
 use super::filter::ListRequest;
 use super::page::page;
-use super::{distributions, remotes, repositories};
+use super::{content, distributions, remotes, repositories};
 use crate::AppState;
 
 pub(crate) struct Operations;
@@ -67,5 +70,38 @@ impl Operations {
         let found = state.catalog.list_distributions(&query).await;
         let found = found.map_err(|error| ApiError::from_storage(error, &request.cid))?;
         Ok(Json(page(&request, found, |distribution| distributions::show(distribution, &request.host))))
+    }
+
+    /// List repository versions
+    #[oai(
+        path = "/repository_versions/",
+        method = "get",
+        operation_id = "repository_versions_list",
+        tag = "Tag::Versions"
+    )]
+    async fn versions(
+        &self,
+        state: Data<&AppState>,
+        request: ListRequest,
+        _caller: Caller,
+    ) -> Result<Json<Page<RepositoryVersionResponse>>, ApiError> {
+        let query = request.query(&filters::versions("repository_versions_list"))?;
+        let found = state.catalog.list_versions(None, &query).await;
+        let found = found.map_err(|error| ApiError::from_storage(error, &request.cid))?;
+        Ok(Json(page(&request, found, |version| repositories::versions::show(&version))))
+    }
+
+    /// List content
+    #[oai(path = "/content/", method = "get", operation_id = "content_list", tag = "Tag::Content")]
+    async fn contents(
+        &self,
+        state: Data<&AppState>,
+        request: ListRequest,
+        _caller: Caller,
+    ) -> Result<Json<Page<ContentResponse>>, ApiError> {
+        let query = request.query(&filters::contents())?;
+        let found = state.catalog.list_contents(&query).await;
+        let found = found.map_err(|error| ApiError::from_storage(error, &request.cid))?;
+        Ok(Json(page(&request, found, content::show)))
     }
 }

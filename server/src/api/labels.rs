@@ -3,7 +3,7 @@
 use openapi::Json;
 use openapi::objects::{SetLabel, SetLabelResponse, UnsetLabel, UnsetLabelResponse};
 use poem_openapi::ApiResponse;
-use registry::task::ResourceKind;
+use registry::href::Kind;
 use uuid::Uuid;
 
 use super::body::Body;
@@ -42,7 +42,7 @@ pub(crate) fn check(key: &str, value: &str) -> Result<(), String> {
 pub(crate) async fn set(
     state: &AppState,
     cid: &CorrelationId,
-    kind: ResourceKind,
+    kind: Kind,
     id: Uuid,
     body: Body<SetLabel>,
 ) -> Result<LabelSet, ApiError> {
@@ -68,7 +68,7 @@ pub(crate) async fn set(
 pub(crate) async fn unset(
     state: &AppState,
     cid: &CorrelationId,
-    kind: ResourceKind,
+    kind: Kind,
     id: Uuid,
     body: Body<UnsetLabel>,
 ) -> Result<LabelUnset, ApiError> {

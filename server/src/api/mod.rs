@@ -3,6 +3,7 @@
 //! A handler parses, authorises, does one transaction, responds. What long work it starts is a task.
 
 mod allow;
+mod artifacts;
 mod auth;
 mod body;
 mod content;
@@ -12,9 +13,11 @@ mod docs;
 mod error;
 mod fields;
 mod filter;
+mod form;
 mod generic;
 mod label_select;
 mod labels;
+mod not_available;
 mod orphans;
 mod page;
 mod q;
@@ -29,6 +32,7 @@ pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 mod update;
+mod uploads;
 mod workers;
 
 use poem::middleware::{NormalizePath, TrailingSlash};
@@ -55,6 +59,10 @@ pub(crate) enum Tag {
     /// Blobs, manifests and tags.
     #[oai(rename = "Content: Container")]
     Content,
+    /// Stored files.
+    Artifacts,
+    /// Files that arrive in pieces.
+    Uploads,
     /// Asynchronous work.
     Tasks,
     /// Tasks that were started together.
@@ -87,10 +95,17 @@ type Operations = (
     (
         repositories::Operations,
         repositories::versions::Operations,
+        repositories::changes::Operations,
         remotes::Operations,
         distributions::Operations,
     ),
-    (content::blobs::Operations, content::manifests::Operations, content::tags::Operations),
+    (
+        content::blobs::Operations,
+        content::manifests::Operations,
+        content::tags::Operations,
+        artifacts::Operations,
+        uploads::Operations,
+    ),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -108,10 +123,17 @@ fn service() -> OpenApiService<Operations, ()> {
         (
             repositories::Operations,
             repositories::versions::Operations,
+            repositories::changes::Operations,
             remotes::Operations,
             distributions::Operations,
         ),
-        (content::blobs::Operations, content::manifests::Operations, content::tags::Operations),
+        (
+            content::blobs::Operations,
+            content::manifests::Operations,
+            content::tags::Operations,
+            artifacts::Operations,
+            uploads::Operations,
+        ),
     );
     OpenApiService::new(operations, "Entrepot", env!("CARGO_PKG_VERSION"))
         .description("Mirrors and hosts container images. Compatible with Pulp's API.")

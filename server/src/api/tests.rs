@@ -1,5 +1,9 @@
 //! The management API against a real catalog.
 
+mod artifacts;
+mod changes;
+mod generic;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use poem::http::StatusCode;

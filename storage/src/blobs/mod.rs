@@ -3,6 +3,7 @@
 //! ```text
 //! blobs/
 //!   .staging/<process>/<uuid>    being written, by a process that holds .staging/<process>.lock
+//!   .uploads/<uuid>             artifacts that arrive in pieces
 //!   sha256/9f/9f86d081…          whole and verified
 //! ```
 //!
@@ -11,6 +12,7 @@
 
 mod blocks;
 mod check;
+mod chunks;
 mod read;
 mod stage;
 mod staging;

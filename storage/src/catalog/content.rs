@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use registry::{Digest, Timestamp};
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Condition, ExprTrait, JoinType, Query};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::list::{self, Field};
+use super::list::{self, Field, Joined};
+use super::membership::Kind;
+use super::removal::{listed_manifest, needed_blob};
 use super::sync::{column, read_digest, read_size};
 use super::versions::CHUNK;
 use super::{Catalog, labels};
 use crate::Labels;
 use crate::entity::{blob, content, manifest, manifest_blob, manifest_child, tag};
 use crate::error::Result;
-use registry::query::{ListQuery, Page};
+use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// A blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct BlobContent {
     pub id: Uuid,
     /// When it was first recorded.
     pub created: Timestamp,
+    /// Free labels.
+    pub pulp_labels: Labels,
     /// Its digest.
     pub digest: Digest,
     /// Its size in bytes.
@@ -36,6 +40,8 @@ pub struct ManifestContent {
     pub id: Uuid,
     /// When it was first recorded.
     pub created: Timestamp,
+    /// Free labels.
+    pub pulp_labels: Labels,
     /// Its digest.
     pub digest: Digest,
     /// `schemaVersion`
@@ -73,6 +79,8 @@ pub struct TagContent {
     pub id: Uuid,
     /// When it was first recorded.
     pub created: Timestamp,
+    /// Free labels.
+    pub pulp_labels: Labels,
     /// The tag's name.
     pub name: String,
     /// The manifest's content id.
@@ -84,7 +92,7 @@ fn blob_field(name: &str) -> Option<Field> {
     match name {
         "digest" => plain(blob::Column::Digest),
         "size" => plain(blob::Column::SizeBytes),
-        _ => content_field(name, column(blob::Entity, blob::Column::Id)),
+        _ => content_field(name, blob::Entity, blob::Column::Id, Kind::Blob),
     }
 }
 
@@ -100,45 +108,50 @@ fn manifest_field(name: &str) -> Option<Field> {
         "compressed_image_size" => plain(manifest::Column::CompressedImageSize),
         "is_bootable" => plain(manifest::Column::IsBootable),
         "is_flatpak" => plain(manifest::Column::IsFlatpak),
-        _ => content_field(name, column(manifest::Entity, manifest::Column::Id)),
+        _ => content_field(name, manifest::Entity, manifest::Column::Id, Kind::Manifest),
     }
 }
 
 fn tag_field(name: &str) -> Option<Field> {
     match name {
         "name" => Some(Field::Plain(column(tag::Entity, tag::Column::Name))),
-        "digest" => Some(Field::Plain(tagged(manifest::Column::Digest))),
-        "media_type" => Some(Field::Plain(tagged(manifest::Column::MediaType))),
-        _ => content_field(name, column(tag::Entity, tag::Column::Id)),
+        "digest" => Some(Field::Special(|op, value| tagged(manifest::Column::Digest, op, value))),
+        "media_type" => Some(Field::Special(|op, value| tagged(manifest::Column::MediaType, op, value))),
+        _ => content_field(name, tag::Entity, tag::Column::Id, Kind::Tag),
     }
 }
 
-/// A column of the manifest that a tag names.
-fn tagged(field: manifest::Column) -> Expr {
-    let of_manifest = Query::select()
-        .expr(column(manifest::Entity, field))
+/// Whether the manifest that a tag names has one of several digests or media types.
+fn tagged(field: manifest::Column, op: Op, value: &FilterValue) -> Option<Condition> {
+    let (Op::In, FilterValue::Texts(texts)) = (op, value) else { return None };
+    let manifests = Query::select()
+        .column(manifest::Column::Id)
         .from(manifest::Entity)
-        .and_where(
-            column(manifest::Entity, manifest::Column::Id).equals((tag::Entity, tag::Column::ManifestId)),
-        )
+        .and_where(column(manifest::Entity, field).is_in(texts))
         .take();
-    Expr::SubQuery(None, Box::new(of_manifest.into()))
+    let named = column(tag::Entity, tag::Column::ManifestId).in_subquery(manifests);
+    Some(Condition::all().add(named))
 }
 
 /// The fields that every kind of content has. Ids are UUIDv7, so they order rows by when they were made.
-fn content_field(name: &str, id: Expr) -> Option<Field> {
-    let of_content = |field: content::Column| {
-        let select = Query::select()
-            .expr(column(content::Entity, field))
-            .from(content::Entity)
-            .and_where(column(content::Entity, content::Column::Id).eq(id.clone()))
-            .take();
-        Expr::SubQuery(None, Box::new(select.into()))
+pub(super) fn content_field<E: EntityTrait>(
+    name: &str,
+    table: E,
+    id: E::Column,
+    kind: Kind,
+) -> Option<Field> {
+    let created = || {
+        Field::Joined(Box::new(Joined {
+            column: column(content::Entity, content::Column::Created),
+            relation: E::belongs_to(content::Entity).from(id).to(content::Column::Id).into(),
+            given: column(content::Entity, content::Column::Kind).eq(kind.number()),
+        }))
     };
+    let id = column(table, id);
     match name {
         "pulp_id" => Some(Field::Plain(id)),
-        "pulp_created" | "pulp_last_updated" => Some(Field::Plain(of_content(content::Column::Created))),
-        "pulp_labels" => Some(Field::Labels(of_content(content::Column::Labels))),
+        "pulp_created" => Some(created()),
+        "pulp_labels" => Some(Field::ContentLabels(id)),
         "repository_version" => Some(Field::Membership(id)),
         _ => None,
     }
@@ -185,29 +198,28 @@ impl Catalog {
         Ok(Page { total: page.total, items: self.tag_contents(page.items).await? })
     }
 
-    async fn created_of(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Timestamp>> {
+    /// What all kinds of content have.
+    pub(super) async fn shared_of(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Shared>> {
         let mut found = HashMap::new();
         for chunk in ids.chunks(CHUNK) {
-            let rows: Vec<(Uuid, i64)> = content::Entity::find()
-                .select_only()
-                .column(content::Column::Id)
-                .column(content::Column::Created)
-                .filter(content::Column::Id.is_in(chunk.iter().copied()))
-                .into_tuple()
-                .all(self.reader())
-                .await?;
-            found.extend(rows.into_iter().map(|(id, created)| (id, Timestamp::from_micros(created))));
+            let wanted = content::Column::Id.is_in(chunk.iter().copied());
+            for row in content::Entity::find().filter(wanted).all(self.reader()).await? {
+                let created = Timestamp::from_micros(row.created);
+                found.insert(row.id, Shared { created, labels: labels::from_json(row.labels)? });
+            }
         }
         Ok(found)
     }
 
-    async fn blob_contents(&self, rows: Vec<blob::Model>) -> Result<Vec<BlobContent>> {
-        let created = self.created_of(rows.iter().map(|row| row.id).collect()).await?;
+    pub(super) async fn blob_contents(&self, rows: Vec<blob::Model>) -> Result<Vec<BlobContent>> {
+        let mut shared = self.shared_of(rows.iter().map(|row| row.id).collect()).await?;
         rows.into_iter()
             .map(|row| {
+                let Shared { created, labels } = shared.remove(&row.id).unwrap_or_default();
                 Ok(BlobContent {
                     id: row.id,
-                    created: moment(&created, row.id),
+                    created,
+                    pulp_labels: labels,
                     digest: read_digest(&row.digest)?,
                     size_bytes: read_size(row.size_bytes)?,
                 })
@@ -216,12 +228,10 @@ impl Catalog {
     }
 
     async fn tag_contents(&self, rows: Vec<tag::Model>) -> Result<Vec<TagContent>> {
-        let created = self.created_of(rows.iter().map(|row| row.id).collect()).await?;
-        let convert = |row: tag::Model| TagContent {
-            id: row.id,
-            created: moment(&created, row.id),
-            name: row.name,
-            manifest: row.manifest_id,
+        let mut shared = self.shared_of(rows.iter().map(|row| row.id).collect()).await?;
+        let convert = |row: tag::Model| {
+            let Shared { created, labels } = shared.remove(&row.id).unwrap_or_default();
+            TagContent { id: row.id, created, pulp_labels: labels, name: row.name, manifest: row.manifest_id }
         };
         Ok(rows.into_iter().map(convert).collect())
     }
@@ -229,13 +239,15 @@ impl Catalog {
     async fn manifest_contents(&self, rows: Vec<manifest::Model>) -> Result<Vec<ManifestContent>> {
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         let mut parts = self.manifest_parts(&ids).await?;
-        let created = self.created_of(ids).await?;
+        let mut shared = self.shared_of(ids).await?;
         rows.into_iter()
             .map(|row| {
                 let Parts { listed, config, layers } = parts.remove(&row.id).unwrap_or_default();
+                let Shared { created, labels: pulp_labels } = shared.remove(&row.id).unwrap_or_default();
                 Ok(ManifestContent {
                     id: row.id,
-                    created: moment(&created, row.id),
+                    created,
+                    pulp_labels,
                     digest: read_digest(&row.digest)?,
                     schema_version: row.schema_version,
                     media_type: row.media_type,
@@ -263,13 +275,7 @@ impl Catalog {
                 .select_only()
                 .column(manifest_child::Column::ManifestId)
                 .column(manifest::Column::Id)
-                .join(
-                    sea_orm::JoinType::InnerJoin,
-                    manifest_child::Entity::belongs_to(manifest::Entity)
-                        .from(manifest_child::Column::Digest)
-                        .to(manifest::Column::Digest)
-                        .into(),
-                )
+                .join(JoinType::InnerJoin, listed_manifest())
                 .filter(manifest_child::Column::ManifestId.is_in(chunk.iter().copied()))
                 .order_by_asc(manifest_child::Column::Position)
                 .into_tuple()
@@ -283,13 +289,7 @@ impl Catalog {
                 .column(manifest_blob::Column::ManifestId)
                 .column(blob::Column::Id)
                 .column(manifest_blob::Column::IsConfig)
-                .join(
-                    sea_orm::JoinType::InnerJoin,
-                    manifest_blob::Entity::belongs_to(blob::Entity)
-                        .from(manifest_blob::Column::Digest)
-                        .to(blob::Column::Digest)
-                        .into(),
-                )
+                .join(JoinType::InnerJoin, needed_blob())
                 .filter(manifest_blob::Column::ManifestId.is_in(chunk.iter().copied()))
                 .order_by_asc(manifest_blob::Column::Position)
                 .into_tuple()
@@ -315,6 +315,14 @@ struct Parts {
     layers: Vec<Uuid>,
 }
 
-fn moment(created: &HashMap<Uuid, Timestamp>, id: Uuid) -> Timestamp {
-    created.get(&id).copied().unwrap_or(Timestamp::from_micros(0))
+/// What all kinds of content have.
+pub(super) struct Shared {
+    pub(super) created: Timestamp,
+    pub(super) labels: Labels,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { created: Timestamp::from_micros(0), labels: Labels::new() }
+    }
 }

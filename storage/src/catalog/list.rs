@@ -1,12 +1,13 @@
 //! Compiles list requests to SQL. Nothing is filtered or sorted in memory.
 
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr, SimpleExpr, Value};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, LikeExpr, Query, SimpleExpr, Value};
 use sea_orm::{
-    DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, RuntimeErr, Select,
+    DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, JoinType, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, RelationDef, RuntimeErr, Select,
 };
 
 use super::membership;
+use crate::entity::content;
 use crate::error::{Result, StorageError};
 use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
 
@@ -14,14 +15,26 @@ use registry::query::{Filter, FilterValue, LabelTerm, ListQuery, Op, Page};
 pub(crate) enum Field {
     /// A column whose values compare as they are.
     Plain(Expr),
+    /// A column of another table, which is joined only to order by it.
+    Joined(Box<Joined>),
     /// A JSON column of labels.
     Labels(Expr),
+    /// The id of a piece of content, which has labels elsewhere.
+    ContentLabels(Expr),
     /// The id of a piece of content, which versions hold.
     Membership(Expr),
     /// What holds or does not; no column of its own.
     Flag(fn(DbBackend) -> Expr),
     /// A condition that only this list knows how to build; it can't be sorted by.
     Special(fn(Op, &FilterValue) -> Option<Condition>),
+}
+
+/// A column of another table.
+pub(crate) struct Joined {
+    pub(crate) column: Expr,
+    pub(crate) relation: RelationDef,
+    /// What holds of every row that is joined. It lets the database begin with the other table, in its order.
+    pub(crate) given: Expr,
 }
 
 /// `pulp_type`, of whatever there is only one type of.
@@ -54,10 +67,17 @@ where
         Err(error) if refuses_regex(&error) => return Err(bad_regex(query)),
         total => total?,
     };
-    let mut ordered = select;
+    let (mut ordered, mut joined) = (select, false);
     for key in &query.order {
-        let Some(Field::Plain(column)) = fields(key.field) else {
-            return Err(StorageError::invalid(key.field, "this list cannot be ordered by it"));
+        let column = match fields(key.field) {
+            Some(Field::Plain(column)) => column,
+            Some(Field::Joined(other)) => {
+                if !std::mem::replace(&mut joined, true) {
+                    ordered = ordered.join(JoinType::InnerJoin, other.relation).filter(other.given);
+                }
+                other.column
+            }
+            _ => return Err(StorageError::invalid(key.field, "this list cannot be ordered by it")),
         };
         ordered =
             ordered.order_by(column, if key.descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc });
@@ -120,6 +140,11 @@ fn compile(filter: &Filter, fields: Fields, backend: DbBackend) -> Result<Condit
                     (Op::LabelSelect, FilterValue::Labels(terms)) => labels(&column, terms, backend),
                     _ => return Err(unsupported()),
                 },
+                Field::ContentLabels(id) => match (op, value) {
+                    (Op::LabelSelect, FilterValue::Labels(terms)) => content_labels(&id, terms, backend),
+                    _ => return Err(unsupported()),
+                },
+                Field::Joined(..) => return Err(unsupported()),
                 Field::Membership(id) => membership::condition(&id, *op, value).ok_or_else(unsupported)?,
                 Field::Flag(build) => match (op, value) {
                     (Op::Eq, FilterValue::Bool(true)) => Condition::all().add(build(backend)),
@@ -205,6 +230,24 @@ fn labels(column: &Expr, terms: &[LabelTerm], backend: DbBackend) -> Condition {
                 .like(LikeExpr::new(format!("%{}%", escape_like(&part.to_lowercase()))).escape('\\')),
             LabelTerm::Has(key) => value(key).is_not_null(),
             LabelTerm::HasNot(key) => value(key).is_null(),
+        })
+    })
+}
+
+/// Looks at content that has labels at all, which little has, rather than at the labels of all content.
+fn content_labels(id: &Expr, terms: &[LabelTerm], backend: DbBackend) -> Condition {
+    let having = |term: LabelTerm| {
+        Query::select()
+            .column(content::Column::Id)
+            .from(content::Entity)
+            .and_where(Expr::cust("labels <> '{}'"))
+            .cond_where(labels(&Expr::col((content::Entity, content::Column::Labels)), &[term], backend))
+            .take()
+    };
+    terms.iter().fold(Condition::all(), |condition, term| {
+        condition.add(match term {
+            LabelTerm::HasNot(key) => id.clone().not_in_subquery(having(LabelTerm::Has(key.clone()))),
+            term => id.clone().in_subquery(having(term.clone())),
         })
     })
 }

@@ -3,6 +3,9 @@
 //! [`Catalog`] is a cheap handle; [`Tx`] is one writing transaction. On SQLite there is one writing connection and
 //! every transaction begins IMMEDIATE, since a transaction that reads first and writes later fails under load.
 
+pub mod any_content;
+pub mod artifact_uploads;
+mod artifacts;
 mod change;
 mod changes;
 pub mod content;
@@ -12,10 +15,12 @@ pub mod held_blobs;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod membership;
+mod modify;
 pub mod orphans;
 mod passwords;
 mod publish;
 pub mod remotes;
+mod removal;
 pub mod repositories;
 pub mod schedule_fires;
 pub mod schedules;

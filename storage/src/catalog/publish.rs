@@ -18,8 +18,8 @@ use crate::entity::{
 use crate::error::{Result, StorageError};
 use crate::fail_point;
 
-/// What a version holds, by content id.
-type Members = HashMap<Uuid, i32>;
+/// Content of a version: id → kind.
+pub(super) type Members = HashMap<Uuid, i32>;
 
 impl Tx {
     /// Publishes a version in this transaction; `None` when it would equal the latest one. Old versions go as the
@@ -43,19 +43,30 @@ impl Tx {
             mark.update(&self.inner).await?;
             fail_point!("publish.marked");
         }
+        self.publish_difference(&repository, new.base, &added, &removed).await
+    }
+
+    /// Publishes the version that differs from the latest one in this; `None` when it differs in nothing.
+    pub(super) async fn publish_difference(
+        &self,
+        repository: &repository::Model,
+        base: i64,
+        added: &Members,
+        removed: &Members,
+    ) -> Result<Option<Version>> {
         if added.is_empty() && removed.is_empty() {
             return Ok(None);
         }
-        let number = repository.next_version;
-        self.write_membership(new.repository, number, &added, &removed).await?;
-        let base = (new.base != latest).then_some(new.base);
-        let summary =
-            ContentSummary { added: count(&added), removed: count(&removed), present: count(&wanted) };
-        let version =
-            row(new.repository, number, base, self.now_micros(), summary).insert(&self.inner).await?;
+        let (id, latest, number) = (repository.id, repository.latest_version, repository.next_version);
+        self.write_membership(id, number, added, removed).await?;
+        let base = (base != latest).then_some(base);
+        let (added, removed) = (count(added), count(removed));
+        let present = self.get_version(id, latest).await?.summary.present.changed(added, removed);
+        let summary = ContentSummary { added, removed, present };
+        let version = row(id, number, base, self.now_micros(), summary).insert(&self.inner).await?;
         fail_point!("publish.inserted");
         let advance = repository::ActiveModel {
-            id: Set(new.repository),
+            id: Set(id),
             latest_version: Set(number),
             next_version: Set(number + 1),
             updated: Set(self.now_micros()),
@@ -88,7 +99,11 @@ impl Tx {
     }
 
     /// The ids of tags, which are made where no repository had them yet.
-    async fn tag_ids(&self, tags: &TagMap, manifest_ids: &HashMap<String, Uuid>) -> Result<Members> {
+    pub(super) async fn tag_ids(
+        &self,
+        tags: &TagMap,
+        manifest_ids: &HashMap<String, Uuid>,
+    ) -> Result<Members> {
         let mut wanted: BTreeSet<(String, Uuid)> = BTreeSet::new();
         for (name, digest) in tags {
             let manifest =
@@ -171,7 +186,8 @@ impl Tx {
         Ok(())
     }
 
-    async fn members(&self, repository: Uuid, number: i64) -> Result<Members> {
+    /// Everything that a version holds.
+    pub(super) async fn members(&self, repository: Uuid, number: i64) -> Result<Members> {
         let rows: Vec<(Uuid, i32)> = repository_content::Entity::find()
             .select_only()
             .column(repository_content::Column::ContentId)
@@ -190,7 +206,7 @@ impl Tx {
     }
 
     /// Follows manifests to everything that they need, and checks that all of it is there.
-    async fn reachable(&self, roots: &BTreeSet<Digest>) -> Result<Reachable> {
+    pub(super) async fn reachable(&self, roots: &BTreeSet<Digest>) -> Result<Reachable> {
         let mut found = Reachable::default();
         let mut frontier: Vec<String> = roots.iter().map(Digest::to_string).collect();
         while !frontier.is_empty() {
@@ -246,10 +262,11 @@ impl Tx {
     }
 }
 
+/// What manifests need, themselves included.
 #[derive(Default)]
-struct Reachable {
-    contents: Members,
-    manifest_ids: HashMap<String, Uuid>,
+pub(super) struct Reachable {
+    pub(super) contents: Members,
+    pub(super) manifest_ids: HashMap<String, Uuid>,
     blob_ids: HashMap<String, Uuid>,
 }
 
@@ -263,7 +280,8 @@ fn require_all(digests: &[String], found: &HashMap<String, Uuid>) -> Result<()> 
     }
 }
 
-fn difference(one: &Members, other: &Members) -> Members {
+/// What `one` has and `other` has not.
+pub(super) fn difference(one: &Members, other: &Members) -> Members {
     one.iter().filter(|(id, _)| !other.contains_key(*id)).map(|(id, kind)| (*id, *kind)).collect()
 }
 

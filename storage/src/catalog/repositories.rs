@@ -1,8 +1,6 @@
 //! Repositories: content over time.
 
 use registry::Timestamp;
-use registry::href::Kind;
-use registry::task::ResourceKind;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
@@ -276,67 +274,6 @@ impl Tx {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Sets one label of a repository, remote or distribution, or of a piece of content.
-    pub async fn set_label(&self, kind: ResourceKind, id: Uuid, key: &str, value: &str) -> Result<()> {
-        self.lock_resources().await?;
-        let mut labels = self.labels_of(kind, id).await?;
-        labels.insert(key.to_owned(), value.to_owned());
-        self.write_labels(kind, id, &labels).await
-    }
-
-    /// Removes one label; gives its value when it was there.
-    pub async fn unset_label(&self, kind: ResourceKind, id: Uuid, key: &str) -> Result<Option<String>> {
-        self.lock_resources().await?;
-        let mut labels = self.labels_of(kind, id).await?;
-        let removed = labels.remove(key);
-        self.write_labels(kind, id, &labels).await?;
-        Ok(removed)
-    }
-
-    async fn labels_of(&self, kind: ResourceKind, id: Uuid) -> Result<Labels> {
-        let json = match kind {
-            ResourceKind::Repository => Some(self.get_repository_row(id).await?.labels),
-            ResourceKind::Remote => {
-                remote::Entity::find_by_id(id).one(&self.inner).await?.map(|row| row.labels)
-            }
-            ResourceKind::Distribution => {
-                distribution::Entity::find_by_id(id).one(&self.inner).await?.map(|row| row.labels)
-            }
-        };
-        labels::from_json(json.ok_or(StorageError::NotFound { kind: Kind::from(kind).model_name() })?)
-    }
-
-    async fn write_labels(&self, kind: ResourceKind, id: Uuid, labels: &Labels) -> Result<()> {
-        let (json, now) = (labels::to_json(labels), self.now_micros());
-        let tx = &self.inner;
-        match kind {
-            ResourceKind::Repository => {
-                let row =
-                    ActiveModel { id: Set(id), labels: Set(json), updated: Set(now), ..Default::default() };
-                row.update(tx).await.map(drop)?;
-            }
-            ResourceKind::Remote => {
-                let row = remote::ActiveModel {
-                    id: Set(id),
-                    labels: Set(json),
-                    updated: Set(now),
-                    ..Default::default()
-                };
-                row.update(tx).await.map(drop)?;
-            }
-            ResourceKind::Distribution => {
-                let row = distribution::ActiveModel {
-                    id: Set(id),
-                    labels: Set(json),
-                    updated: Set(now),
-                    ..Default::default()
-                };
-                row.update(tx).await.map(drop)?;
-            }
-        }
-        Ok(())
     }
 }
 

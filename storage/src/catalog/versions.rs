@@ -10,9 +10,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::list::{self, Field};
-use super::{Catalog, membership};
+use super::{Catalog, Tx, membership};
 use crate::entity::repository_version::{ActiveModel, Column, Entity, Model};
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use registry::query::{FilterValue, ListQuery, Op, Page};
 
 /// Rows that one statement writes or names at most: both databases take that many parameters.
@@ -27,6 +27,22 @@ pub struct Counts {
     pub manifests: i64,
     /// Tags.
     pub tags: i64,
+}
+
+impl Counts {
+    /// All kinds together.
+    pub fn total(self) -> i64 {
+        self.blobs + self.manifests + self.tags
+    }
+
+    /// After so much was added and removed.
+    pub(super) fn changed(self, added: Self, removed: Self) -> Self {
+        Self {
+            blobs: self.blobs + added.blobs - removed.blobs,
+            manifests: self.manifests + added.manifests - removed.manifests,
+            tags: self.tags + added.tags - removed.tags,
+        }
+    }
 }
 
 /// What a version holds, and how it differs from the one before.
@@ -180,10 +196,27 @@ impl Catalog {
         Ok(row.map(Into::into))
     }
 
-    /// A repository's versions, newest first unless ordered otherwise.
-    pub async fn list_versions(&self, repository: Uuid, query: &ListQuery) -> Result<Page<Version>> {
-        let select = Entity::find().filter(Column::RepositoryId.eq(repository));
-        let ties = [Expr::col((Entity, Column::Number)), Expr::col((Entity, Column::Id))];
+    /// The versions of a repository, or of all, newest first unless ordered otherwise.
+    pub async fn list_versions(&self, repository: Option<Uuid>, query: &ListQuery) -> Result<Page<Version>> {
+        let mut select = Entity::find();
+        let mut newest = Column::Created;
+        if let Some(repository) = repository {
+            select = select.filter(Column::RepositoryId.eq(repository));
+            newest = Column::Number;
+        }
+        let ties = [Expr::col((Entity, newest)), Expr::col((Entity, Column::Id))];
         list::fetch(self.reader(), select, query, field, ties).await?.try_map(|row| Ok(row.into()))
+    }
+}
+
+impl Tx {
+    /// A version that has to be there.
+    pub(super) async fn get_version(&self, repository: Uuid, number: i64) -> Result<Version> {
+        let row = Entity::find()
+            .filter(Column::RepositoryId.eq(repository))
+            .filter(Column::Number.eq(number))
+            .one(&self.inner)
+            .await?;
+        row.map(Into::into).ok_or(StorageError::NotFound { kind: "RepositoryVersion" })
     }
 }

@@ -1,5 +1,7 @@
 //! The tables as SeaORM sees them. Nothing outside this crate knows them.
 
+pub(crate) mod artifact_upload;
+pub(crate) mod artifact_upload_chunk;
 pub(crate) mod blob;
 pub(crate) mod content;
 pub(crate) mod distribution;

@@ -71,6 +71,8 @@ impl JobQueue {
             | Work::UpdateResource { .. }
             | Work::DeleteResource { .. }
             | Work::DeleteVersion { .. }
+            | Work::ModifyContent { .. }
+            | Work::CommitUpload { .. }
             | Work::Unknown => Self::Short,
         }
     }

@@ -22,7 +22,7 @@ async fn repositories(catalog: &Catalog, op: Op, content: Uuid) -> Vec<String> {
 }
 
 async fn versions(catalog: &Catalog, repository: Uuid, query: ListQuery) -> Vec<i64> {
-    let found = catalog.list_versions(repository, &query).await.unwrap();
+    let found = catalog.list_versions(Some(repository), &query).await.unwrap();
     found.items.into_iter().map(|version| version.number).collect()
 }
 

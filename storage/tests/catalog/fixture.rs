@@ -116,10 +116,15 @@ pub(crate) async fn record_image(catalog: &Catalog, seed: &str) -> Digest {
         "layers": [{"mediaType": MediaType::OCI_LAYER_GZIP, "digest": layer, "size": 11}],
     }))
     .unwrap();
+    record_blobs(catalog, vec![(config, 7), (layer, 11)]).await;
+    record_manifest(catalog, &body).await
+}
+
+/// Records blobs, whose files nothing here looks at.
+pub(crate) async fn record_blobs(catalog: &Catalog, blobs: Vec<(Digest, u64)>) {
     let folder = tempfile::tempdir().unwrap();
     let store = BlobStore::open(folder.path()).await.unwrap();
-    catalog.record_blobs(&store, vec![(config, 7), (layer, 11)]).await.unwrap();
-    record_manifest(catalog, &body).await
+    catalog.record_blobs(&store, blobs).await.unwrap();
 }
 
 /// The digest of the layer in [`record_image`].

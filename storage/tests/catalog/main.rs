@@ -7,6 +7,7 @@ mod blobs;
 mod filters;
 mod fixture;
 mod migrations;
+mod modify;
 mod observed;
 mod orphans;
 mod queue;

@@ -2,6 +2,7 @@
 
 use crate::fixture::{Fixture, every_database, publish, record_image, repository};
 use registry::RepositoryName;
+use registry::href::Kind;
 use registry::task::ResourceKind;
 use storage::{
     AdminSetup, Filter, FilterValue, LabelTerm, Labels, ListQuery, NewDistribution, NewRemote, NewRepository,
@@ -261,7 +262,7 @@ async fn changes_at_the_same_time_lose_nothing_and_break_no_rule() {
         let foo = repository(&catalog, "foo").await;
         let label = async |number: usize| {
             let tx = catalog.begin().await.unwrap();
-            tx.set_label(ResourceKind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
+            tx.set_label(Kind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
             tx.commit().await.unwrap();
         };
         futures::future::join_all((0..20).map(label)).await;

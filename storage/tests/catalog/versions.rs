@@ -2,8 +2,7 @@
 
 use crate::fixture::{Fixture, every_database, layer_of, publish, record_image, record_manifest, repository};
 use registry::MediaType;
-use registry::href::VersionName;
-use registry::task::ResourceKind;
+use registry::href::{Kind, VersionName};
 use storage::{
     ContentSummary, Counts, Filter, FilterValue, ListQuery, NewDistribution, NewVersion, Op, StorageError,
     VersionRef,
@@ -148,7 +147,7 @@ async fn retention_spares_what_a_distribution_serves() {
         };
         tx.update_repository(foo.id, changes).await.unwrap();
         tx.commit().await.unwrap();
-        let left = catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap();
+        let left = catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap();
         assert_eq!(left.items.iter().map(|version| version.number).collect::<Vec<_>>(), [4, 2]);
 
         let tx = catalog.begin().await.unwrap();
@@ -158,7 +157,7 @@ async fn retention_spares_what_a_distribution_serves() {
         // The next version pushes the oldest out by itself.
         let image = record_image(&catalog, "5").await;
         publish(&catalog, &foo, &[("a", &image)], true).await.unwrap();
-        let left = catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap();
+        let left = catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap();
         assert_eq!(left.items.iter().map(|version| version.number).collect::<Vec<_>>(), [5, 2]);
     }
 }
@@ -228,13 +227,13 @@ async fn publishing_with_retention_and_changing_the_repository_do_not_lock_each_
         let labelling = async {
             for number in 0..40 {
                 let tx = catalog.begin().await.unwrap();
-                tx.set_label(ResourceKind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
+                tx.set_label(Kind::Repository, foo.id, &format!("k{number}"), "v").await.unwrap();
                 tx.commit().await.unwrap();
             }
         };
         tokio::join!(publishing, labelling);
         let repository = catalog.find_repository(foo.id).await.unwrap().unwrap();
         assert_eq!((repository.latest_version, repository.labels.len()), (12, 40));
-        assert_eq!(catalog.list_versions(foo.id, &ListQuery::default()).await.unwrap().total, 1);
+        assert_eq!(catalog.list_versions(Some(foo.id), &ListQuery::default()).await.unwrap().total, 1);
     }
 }

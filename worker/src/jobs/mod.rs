@@ -3,10 +3,12 @@
 
 pub(crate) mod clean_up_orphans;
 pub mod codes;
+pub(crate) mod commit_upload;
 pub(crate) mod create_distribution;
 pub(crate) mod delete_resource;
 pub(crate) mod delete_version;
 mod download;
+pub(crate) mod modify_content;
 pub(crate) mod purge_tasks;
 pub(crate) mod repair;
 pub(crate) mod sync_repositories;

@@ -1,6 +1,6 @@
 //! `/content/container/manifests/`
 
-use openapi::objects::{Labels, ManifestResponse, Page};
+use openapi::objects::{ManifestResponse, Page, SetLabel, UnsetLabel};
 use openapi::{Json, Moment, filters};
 use poem::web::Data;
 use poem_openapi::OpenApi;
@@ -12,8 +12,10 @@ use uuid::Uuid;
 use crate::AppState;
 use crate::api::Tag;
 use crate::api::auth::Caller;
+use crate::api::body::Body;
 use crate::api::error::ApiError;
 use crate::api::filter::ListRequest;
+use crate::api::labels::{self, LabelSet, LabelUnset};
 use crate::api::page::page;
 use crate::telemetry::CorrelationId;
 
@@ -43,12 +45,51 @@ impl Operations {
         _caller: Caller,
         pulp_id: Path<String>,
     ) -> Result<Json<ManifestResponse>, ApiError> {
-        let absent = || ApiError::not_found(Kind::Manifest);
-        let id = Uuid::try_parse(&pulp_id).map_err(|_| absent())?;
-        let found = state.catalog.find_manifest_content(id).await;
-        let found = found.map_err(|error| ApiError::from_storage(error, &cid))?;
-        found.map(show).map(Json).ok_or_else(absent)
+        find(&state, &cid, &pulp_id).await.map(show).map(Json)
     }
+
+    /// Set a label
+    #[oai(
+        path = "/:pulp_id/set_label/",
+        method = "post",
+        operation_id = "content_container_manifests_set_label"
+    )]
+    async fn set_label(
+        &self,
+        state: Data<&AppState>,
+        cid: CorrelationId,
+        _caller: Caller,
+        pulp_id: Path<String>,
+        body: Body<SetLabel>,
+    ) -> Result<LabelSet, ApiError> {
+        let id = find(&state, &cid, &pulp_id).await?.id;
+        labels::set(&state, &cid, Kind::Manifest, id, body).await
+    }
+
+    /// Unset a label
+    #[oai(
+        path = "/:pulp_id/unset_label/",
+        method = "post",
+        operation_id = "content_container_manifests_unset_label"
+    )]
+    async fn unset_label(
+        &self,
+        state: Data<&AppState>,
+        cid: CorrelationId,
+        _caller: Caller,
+        pulp_id: Path<String>,
+        body: Body<UnsetLabel>,
+    ) -> Result<LabelUnset, ApiError> {
+        let id = find(&state, &cid, &pulp_id).await?.id;
+        labels::unset(&state, &cid, Kind::Manifest, id, body).await
+    }
+}
+
+async fn find(state: &AppState, cid: &CorrelationId, pulp_id: &str) -> Result<ManifestContent, ApiError> {
+    let absent = || ApiError::not_found(Kind::Manifest);
+    let id = Uuid::try_parse(pulp_id).map_err(|_| absent())?;
+    let found = state.catalog.find_manifest_content(id).await;
+    found.map_err(|error| ApiError::from_storage(error, cid))?.ok_or_else(absent)
 }
 
 fn show(manifest: ManifestContent) -> ManifestResponse {
@@ -57,7 +98,7 @@ fn show(manifest: ManifestContent) -> ManifestResponse {
         prn: Kind::Manifest.prn(manifest.id),
         pulp_created: Moment(manifest.created),
         pulp_last_updated: Moment(manifest.created),
-        pulp_labels: Labels::new(),
+        pulp_labels: manifest.pulp_labels,
         vuln_report: None,
         digest: manifest.digest.into(),
         schema_version: manifest.schema_version,

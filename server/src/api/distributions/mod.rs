@@ -135,7 +135,7 @@ impl Operations {
         body: Body<SetLabel>,
     ) -> Result<LabelSet, ApiError> {
         let id = find(&state, &cid, &pulp_id).await?.id;
-        labels::set(&state, &cid, ResourceKind::Distribution, id, body).await
+        labels::set(&state, &cid, Kind::Distribution, id, body).await
     }
 
     /// Unset a label
@@ -153,7 +153,7 @@ impl Operations {
         body: Body<UnsetLabel>,
     ) -> Result<LabelUnset, ApiError> {
         let id = find(&state, &cid, &pulp_id).await?.id;
-        labels::unset(&state, &cid, ResourceKind::Distribution, id, body).await
+        labels::unset(&state, &cid, Kind::Distribution, id, body).await
     }
 }
 

@@ -127,7 +127,7 @@ impl Operations {
         body: Body<SetLabel>,
     ) -> Result<LabelSet, ApiError> {
         let id = find(&state, &cid, &pulp_id).await?.id;
-        labels::set(&state, &cid, ResourceKind::Remote, id, body).await
+        labels::set(&state, &cid, Kind::Remote, id, body).await
     }
 
     /// Unset a label
@@ -145,7 +145,7 @@ impl Operations {
         body: Body<UnsetLabel>,
     ) -> Result<LabelUnset, ApiError> {
         let id = find(&state, &cid, &pulp_id).await?.id;
-        labels::unset(&state, &cid, ResourceKind::Remote, id, body).await
+        labels::unset(&state, &cid, Kind::Remote, id, body).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! `/repositories/container/container/`
 
+pub(crate) mod changes;
 mod create;
 mod show;
 mod sync;
@@ -163,7 +164,7 @@ impl Operations {
         body: Body<SetLabel>,
     ) -> Result<LabelSet, ApiError> {
         let id = find(&state, &cid, &pulp_id).await?.id;
-        labels::set(&state, &cid, ResourceKind::Repository, id, body).await
+        labels::set(&state, &cid, Kind::Repository, id, body).await
     }
 
     /// Unset a label
@@ -181,7 +182,7 @@ impl Operations {
         body: Body<UnsetLabel>,
     ) -> Result<LabelUnset, ApiError> {
         let id = find(&state, &cid, &pulp_id).await?.id;
-        labels::unset(&state, &cid, ResourceKind::Repository, id, body).await
+        labels::unset(&state, &cid, Kind::Repository, id, body).await
     }
 }
 

@@ -41,8 +41,8 @@ impl Operations {
         repository: Path<String>,
     ) -> Result<Json<Page<RepositoryVersionResponse>>, ApiError> {
         let repository = find(&state, &request.cid, &repository).await?;
-        let query = request.query(&filters::versions())?;
-        let found = state.catalog.list_versions(repository.id, &query).await;
+        let query = request.query(&filters::versions("repositories_container_container_versions_list"))?;
+        let found = state.catalog.list_versions(Some(repository.id), &query).await;
         let found = found.map_err(|error| ApiError::from_storage(error, &request.cid))?;
         Ok(Json(page(&request, found, |version| show(&version))))
     }

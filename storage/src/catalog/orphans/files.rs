@@ -121,7 +121,7 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) async fn doom(&self, files: Vec<(String, i64)>) -> Result<()> {
+    pub(in crate::catalog) async fn doom(&self, files: Vec<(String, i64)>) -> Result<()> {
         for chunk in files.chunks(CHUNK) {
             let rows = chunk.iter().map(|(digest, size_bytes)| doomed_file::ActiveModel {
                 digest: Set(digest.clone()),
