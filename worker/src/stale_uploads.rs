@@ -10,7 +10,7 @@ const PERIOD: Duration = Duration::from_mins(10);
 
 /// Throws away what has not changed for `kept`, until it is dropped.
 pub(crate) async fn remove(catalog: Catalog, blobs: BlobStore, kept: Duration) {
-    let mut ticks = tokio::time::interval(PERIOD.min(kept));
+    let mut ticks = tokio::time::interval(PERIOD.min(kept).max(Duration::from_millis(1)));
     loop {
         ticks.tick().await;
         if let Err(error) = remove_once(&catalog, &blobs, kept).await {

@@ -1,12 +1,16 @@
 //! Changes of what a repository holds.
 
+use std::time::Duration;
+
 use registry::href::Kind;
 use registry::task::{TaskState, Work};
 use registry::{ContentChange, Digest};
 use storage::{Chunk, Filter, FilterValue, ListQuery, Op, Task, VersionRef};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use worker::WorkerConfig;
 
-use crate::house::{House, NAME, add_repository, present, submit, tag_map, wait};
+use crate::house::{House, NAME, add_repository, open, present, quick, submit, tag_map, until, wait};
 
 async fn change(house: &House, repository: Uuid, change: ContentChange) -> Task {
     let work = Work::ModifyContent { repository, base_version: None, change };
@@ -130,4 +134,25 @@ async fn an_upload_becomes_an_artifact() {
     assert_eq!(failed(upload, b"abcdef").await, gone);
     // What failed is still there, to be mended or thrown away.
     assert!(house.catalog.find_artifact_upload(wrong).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_nobody_goes_on_with_are_thrown_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, blobs) = open(folder.path()).await;
+    let upload = catalog.create_artifact_upload(6).await.unwrap().id;
+    // The second one's row is gone already: only its file was left behind.
+    for id in [upload, Uuid::now_v7()] {
+        blobs.write_chunk(id, 0, b"abc".as_slice().into()).await.unwrap();
+    }
+    let config = WorkerConfig { upload_retention: Duration::from_millis(20), ..quick() };
+    let shutdown = CancellationToken::new();
+    let worker = tokio::spawn(worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone()));
+    until("the uploads' end", async || {
+        let left = blobs.idle_chunks(catalog.now()).await.unwrap();
+        left.is_empty() && catalog.find_artifact_upload(upload).await.unwrap().is_none()
+    })
+    .await;
+    shutdown.cancel();
+    worker.await.unwrap().unwrap();
 }
