@@ -21,6 +21,7 @@ mod m0008_workers;
 mod m0009_task_groups;
 mod m0010_schedules;
 mod m0011_task_logs;
+mod m0014_pushes;
 
 /// Every change, oldest first.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_task_groups::Migration),
             Box::new(m0010_schedules::Migration),
             Box::new(m0011_task_logs::Migration),
+            Box::new(m0014_pushes::Migration),
         ]
     }
 }

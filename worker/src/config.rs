@@ -27,6 +27,8 @@ pub struct WorkerConfig {
     pub max_attempts: u32,
     /// How long tasks are kept after they ended; for ever when absent.
     pub task_retention: Option<Duration>,
+    /// How long upload sessions are kept that nobody uses, and pushed blobs that no manifest names.
+    pub upload_expiry: Duration,
     /// The wait before the second attempt; it doubles with each further one.
     pub retry_base: Duration,
     /// Counts what syncs take from upstreams.
@@ -48,6 +50,7 @@ impl Default for WorkerConfig {
             restart_pause: Duration::from_secs(1),
             max_attempts: 3,
             task_retention: None,
+            upload_expiry: Duration::from_hours(24),
             retry_base: Duration::from_secs(5),
             metrics: SyncMetrics::default(),
             logs: TaskLogs::default(),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::jobs::delete_pushed::Pushed;
 use crate::jobs::{self, JobContext};
 use crate::lease::Lease;
 use crate::reports::Reports;
@@ -204,6 +205,18 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
         Work::DeleteResource { kind, id } => jobs::delete_resource::perform(context, kind, id).await,
         Work::DeleteVersion { repository, number } => {
             jobs::delete_version::perform(context, repository, number).await
+        }
+        Work::PushManifest { repository, digest, tag } => {
+            jobs::push_manifest::perform(context, repository, &digest, tag.as_ref()).await
+        }
+        Work::DeleteTag { repository, tag } => {
+            jobs::delete_pushed::perform(context, repository, &Pushed::Tag(tag)).await
+        }
+        Work::DeleteManifest { repository, digest } => {
+            jobs::delete_pushed::perform(context, repository, &Pushed::Manifest(digest)).await
+        }
+        Work::DeleteBlob { repository, digest } => {
+            jobs::delete_pushed::perform(context, repository, &Pushed::Blob(digest)).await
         }
         Work::SyncRepositories { repositories, mirror } => {
             jobs::sync_repositories::perform(context, &repositories, mirror).await

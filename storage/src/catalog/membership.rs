@@ -7,7 +7,7 @@ use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use uuid::Uuid;
 
 use crate::entity::repository_content::{Column, Entity};
-use crate::entity::{content, repository_version};
+use crate::entity::{content, pushed_blob, repository_version};
 use crate::error::{Result, StorageError};
 
 /// What the `kind` columns of content say.
@@ -77,7 +77,13 @@ pub(super) fn condition(id: &Expr, op: Op, value: &FilterValue) -> Option<Condit
             old.column(content::Column::Id)
                 .from(content::Entity)
                 .and_where(Expr::col(content::Column::Created).lt(moment.as_micros()));
-            all.add(id.clone().in_subquery(old)).add(Expr::exists(held).not())
+            // What was just pushed waits for its manifest.
+            let mut pushed = Query::select();
+            pushed
+                .expr(Expr::value(1))
+                .from(pushed_blob::Entity)
+                .and_where(Expr::col((pushed_blob::Entity, pushed_blob::Column::BlobId)).eq(id.clone()));
+            all.add(id.clone().in_subquery(old)).add(Expr::exists(held).not()).add(Expr::exists(pushed).not())
         }
         _ => return None,
     })

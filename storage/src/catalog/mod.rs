@@ -3,6 +3,7 @@
 //! [`Catalog`] is a cheap handle; [`Tx`] is one writing transaction. On SQLite there is one writing connection and
 //! every transaction begins IMMEDIATE, since a transaction that reads first and writes later fails under load.
 
+mod blob_places;
 mod change;
 mod changes;
 pub mod content;
@@ -13,6 +14,9 @@ pub(crate) mod list;
 mod membership;
 mod passwords;
 mod publish;
+mod push;
+pub mod push_target;
+pub mod referrers;
 pub mod remotes;
 pub mod repositories;
 pub mod schedule_fires;
@@ -23,6 +27,7 @@ pub mod sync;
 pub mod task_groups;
 pub mod task_logs;
 pub mod tasks;
+pub mod uploads;
 pub mod users;
 pub mod versions;
 

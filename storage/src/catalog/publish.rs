@@ -19,7 +19,7 @@ use crate::error::{Result, StorageError};
 use crate::fail_point;
 
 /// What a version holds, by content id.
-type Members = HashMap<Uuid, i32>;
+pub(super) type Members = HashMap<Uuid, i32>;
 
 impl Tx {
     /// Publishes a version in this transaction; `None` when it would equal the latest one. Old versions go as the
@@ -44,16 +44,27 @@ impl Tx {
         if added.is_empty() && removed.is_empty() {
             return Ok(None);
         }
+        self.write_version(&repository, new.base, &added, &removed, count(&wanted)).await.map(Some)
+    }
+
+    /// Writes the version after the latest one, by how it differs from that.
+    pub(super) async fn write_version(
+        &self,
+        repository: &repository::Model,
+        base: i64,
+        added: &Members,
+        removed: &Members,
+        present: Counts,
+    ) -> Result<Version> {
         let number = repository.next_version;
-        self.write_membership(new.repository, number, &added, &removed).await?;
-        let base = (new.base != latest).then_some(new.base);
-        let summary =
-            ContentSummary { added: count(&added), removed: count(&removed), present: count(&wanted) };
+        self.write_membership(repository.id, number, added, removed).await?;
+        let base = (base != repository.latest_version).then_some(base);
+        let summary = ContentSummary { added: count(added), removed: count(removed), present };
         let version =
-            row(new.repository, number, base, self.now_micros(), summary).insert(&self.inner).await?;
+            row(repository.id, number, base, self.now_micros(), summary).insert(&self.inner).await?;
         fail_point!("publish.inserted");
         let advance = repository::ActiveModel {
-            id: Set(new.repository),
+            id: Set(repository.id),
             latest_version: Set(number),
             next_version: Set(number + 1),
             updated: Set(self.now_micros()),
@@ -63,7 +74,7 @@ impl Tx {
         fail_point!("publish.advanced");
         self.retain_versions(&repository).await?;
         fail_point!("publish.retained");
-        Ok(Some(version.into()))
+        Ok(version.into())
     }
 
     /// Everything that the new version holds.
@@ -86,7 +97,11 @@ impl Tx {
     }
 
     /// The ids of tags, which are made where no repository had them yet.
-    async fn tag_ids(&self, tags: &TagMap, manifest_ids: &HashMap<String, Uuid>) -> Result<Members> {
+    pub(super) async fn tag_ids(
+        &self,
+        tags: &TagMap,
+        manifest_ids: &HashMap<String, Uuid>,
+    ) -> Result<Members> {
         let mut wanted: BTreeSet<(String, Uuid)> = BTreeSet::new();
         for (name, digest) in tags {
             let manifest =
@@ -187,7 +202,7 @@ impl Tx {
     }
 
     /// Follows manifests to everything that they need, and checks that all of it is there.
-    async fn reachable(&self, roots: &BTreeSet<Digest>) -> Result<Reachable> {
+    pub(super) async fn reachable(&self, roots: &BTreeSet<Digest>) -> Result<Reachable> {
         let mut found = Reachable::default();
         let mut frontier: Vec<String> = roots.iter().map(Digest::to_string).collect();
         while !frontier.is_empty() {
@@ -244,9 +259,9 @@ impl Tx {
 }
 
 #[derive(Default)]
-struct Reachable {
-    contents: Members,
-    manifest_ids: HashMap<String, Uuid>,
+pub(super) struct Reachable {
+    pub(super) contents: Members,
+    pub(super) manifest_ids: HashMap<String, Uuid>,
     blob_ids: HashMap<String, Uuid>,
 }
 
@@ -264,7 +279,7 @@ fn difference(one: &Members, other: &Members) -> Members {
     one.iter().filter(|(id, _)| !other.contains_key(*id)).map(|(id, kind)| (*id, *kind)).collect()
 }
 
-fn count(members: &Members) -> Counts {
+pub(super) fn count(members: &Members) -> Counts {
     let of = |kind: Kind| {
         i64::try_from(members.values().filter(|found| **found == kind.number()).count()).unwrap_or(i64::MAX)
     };

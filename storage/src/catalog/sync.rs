@@ -6,7 +6,7 @@ use bytes::Bytes;
 use registry::manifest::ImageConfig;
 use registry::sync_plan::TagMap;
 use registry::{Digest, Manifest, ManifestKind, MediaType};
-use sea_orm::sea_query::{Expr, JoinType};
+use sea_orm::sea_query::{Expr, Func, JoinType};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
@@ -101,6 +101,59 @@ impl Catalog {
         Ok(found)
     }
 
+    /// Those of `digests` that the repository's latest version has, with their sizes in bytes.
+    pub async fn manifests_of(&self, repository: Uuid, digests: &[Digest]) -> Result<HashMap<Digest, u64>> {
+        let mut found = HashMap::new();
+        for chunk in digests.chunks(CHUNK) {
+            let size = Func::cust("length").arg(column(manifest::Entity, manifest::Column::Body));
+            let rows: Vec<(String, i32)> = manifest::Entity::find()
+                .select_only()
+                .column(manifest::Column::Digest)
+                .expr_as(size, "size_bytes")
+                .join(JoinType::InnerJoin, membership_of::<manifest::Entity>(manifest::Column::Id))
+                .filter(repository_content::Column::RepositoryId.eq(repository))
+                .filter(repository_content::Column::VersionRemoved.is_null())
+                .filter(manifest::Column::Digest.is_in(chunk.iter().map(Digest::as_str)))
+                .into_tuple()
+                .all(self.reader())
+                .await?;
+            for (digest, size_bytes) in rows {
+                found.insert(read_digest(&digest)?, read_size(size_bytes.into())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many levels of recorded manifests lie below an index that lists `children`; looks no deeper than `limit`.
+    pub async fn levels_below(&self, children: &[Digest], limit: usize) -> Result<usize> {
+        let mut level: HashSet<String> = children.iter().map(Digest::to_string).collect();
+        let mut levels = 0;
+        while !level.is_empty() && levels <= limit {
+            levels += 1;
+            let mut next = HashSet::new();
+            let listed: Vec<_> = level.into_iter().collect();
+            for chunk in listed.chunks(CHUNK) {
+                let rows: Vec<String> = manifest_child::Entity::find()
+                    .select_only()
+                    .column(manifest_child::Column::Digest)
+                    .join(
+                        JoinType::InnerJoin,
+                        manifest_child::Entity::belongs_to(manifest::Entity)
+                            .from(manifest_child::Column::ManifestId)
+                            .to(manifest::Column::Id)
+                            .into(),
+                    )
+                    .filter(manifest::Column::Digest.is_in(chunk))
+                    .into_tuple()
+                    .all(self.reader())
+                    .await?;
+                next.extend(rows);
+            }
+            level = next;
+        }
+        Ok(levels)
+    }
+
     /// Records manifests; those that are recorded already stay as they are.
     pub async fn record_manifests(&self, manifests: Vec<NewManifest>) -> Result<()> {
         let tx = self.begin().await?;
@@ -129,6 +182,12 @@ impl Catalog {
 }
 
 impl Tx {
+    /// Records a manifest, unless it is recorded already.
+    pub async fn record_manifest(&self, new: NewManifest) -> Result<()> {
+        self.lock_content().await?;
+        self.record_manifests(&[new]).await
+    }
+
     async fn record_manifests(&self, manifests: &[NewManifest]) -> Result<()> {
         let texts = manifests.iter().map(|new| new.digest.as_str());
         let held: HashSet<String> = manifest::Entity::find()
@@ -252,6 +311,12 @@ fn manifest_row(id: Uuid, new: &NewManifest) -> manifest::ActiveModel {
         ),
         is_bootable: Set(is_bootable(manifest, config)),
         is_flatpak: Set(config.labels.contains_key(FLATPAK_REF) || annotation(FLATPAK_REF)),
+        subject: Set(manifest.subject.as_ref().map(|subject| subject.digest.to_string())),
+        artifact_type: Set(manifest
+            .subject
+            .as_ref()
+            .and(manifest.artifact_type.as_ref())
+            .map(ToString::to_string)),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tables as SeaORM sees them. Nothing outside this crate knows them.
 
 pub(crate) mod blob;
+pub(crate) mod blob_upload;
 pub(crate) mod content;
 pub(crate) mod distribution;
 pub(crate) mod manifest;
 pub(crate) mod manifest_blob;
 pub(crate) mod manifest_child;
+pub(crate) mod pushed_blob;
 pub(crate) mod remote;
 pub(crate) mod repository;
 pub(crate) mod repository_content;

@@ -68,6 +68,10 @@ impl JobQueue {
             | Work::UpdateResource { .. }
             | Work::DeleteResource { .. }
             | Work::DeleteVersion { .. }
+            | Work::PushManifest { .. }
+            | Work::DeleteTag { .. }
+            | Work::DeleteManifest { .. }
+            | Work::DeleteBlob { .. }
             | Work::Unknown => Self::Short,
         }
     }

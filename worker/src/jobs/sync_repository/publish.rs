@@ -3,12 +3,12 @@
 use registry::TagFilter;
 use registry::sync_plan::{TagMap, plan_tags};
 use registry::task::TaskState;
-use storage::{NewVersion, Outcome, fail_point};
+use storage::{NewVersion, fail_point};
 
 use super::Held;
 use super::source::Source;
-use crate::jobs::JobContext;
-use crate::{JobError, resources};
+use crate::JobError;
+use crate::jobs::{JobContext, published};
 
 /// Publishes what was found, if it differs from what is held, and ends the task.
 pub(super) async fn publish(
@@ -43,11 +43,7 @@ pub(super) async fn publish(
         })
         .await?
     };
-    let outcome = Outcome::Completed {
-        created_resources: version.iter().map(resources::version).collect(),
-        result: version.as_ref().map(resources::version_result),
-    };
-    tx.finish_task(&context.fence, outcome).await?;
+    tx.finish_task(&context.fence, published(version.as_ref())).await?;
     fail_point!("sync.finished");
     tx.commit().await?;
     fail_point!("sync.committed");
