@@ -2,4 +2,5 @@
 
 mod podman;
 mod pulp;
+mod push;
 mod skopeo;

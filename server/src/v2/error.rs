@@ -215,11 +215,18 @@ impl V2Error {
             | Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::UploadBusy => StatusCode::CONFLICT,
             Self::TooManyUploads { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::OutOfOrder { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BlobTooLarge { .. } | Self::ManifestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ChangeCanceled | Self::ChangeUnfinished { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::UploadUnknown | Self::PartsMissing { .. } | Self::PartVanished(_) => StatusCode::NOT_FOUND,
+            Self::Malformed(NameError::Tag(_))
+            | Self::NameUnknown(_)
+            | Self::ManifestUnknown { .. }
+            | Self::NotAcceptable(_)
+            | Self::BlobUnknown { .. }
+            | Self::UploadUnknown
+            | Self::PartsMissing { .. }
+            | Self::PartVanished(_)
+            | Self::NoSuchEndpoint => StatusCode::NOT_FOUND,
             Self::HiddenSlash
             | Self::BadContentRange
             | Self::WrongLength { .. }
@@ -231,15 +238,11 @@ impl V2Error {
             | Self::ManifestInvalid(_)
             | Self::Schema1
             | Self::TooDeep { .. }
-            | Self::PartSize { .. } => StatusCode::BAD_REQUEST,
-            Self::Malformed(NameError::Tag(_))
-            | Self::NameUnknown(_)
-            | Self::ManifestUnknown { .. }
-            | Self::NotAcceptable(_)
-            | Self::BlobUnknown { .. }
-            | Self::NoSuchEndpoint => StatusCode::NOT_FOUND,
-            Self::Malformed(_) | Self::BadPageSize | Self::WrongService { .. } => StatusCode::BAD_REQUEST,
-            Self::RangeUnsatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            | Self::PartSize { .. }
+            | Self::Malformed(_)
+            | Self::BadPageSize
+            | Self::WrongService { .. } => StatusCode::BAD_REQUEST,
+            Self::OutOfOrder { .. } | Self::RangeUnsatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::ChangeFailed(_) | Self::Signing(_) | Self::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -248,7 +251,7 @@ impl V2Error {
     pub(crate) fn into_response(self, id: &CorrelationId) -> Response {
         let status = self.status();
         let code = self.code();
-        let message = if status.is_server_error() {
+        let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(
                 correlation_id = id.0,
                 error = registry::chain(&self),

@@ -21,17 +21,13 @@ pub(super) async fn for_push(visit: &Visit<'_>, name: &RepositoryName) -> Result
     let caller = visit.authorise_change(name, &PUSH).await?;
     let catalog = &visit.state.catalog;
     let known = catalog.find_served(name).await?;
-    let repository = match known.as_deref().map(PushTarget::from) {
-        Some(PushTarget::Repository(repository)) => repository,
-        // What keeps others from pushing may have changed a moment ago, in another process.
-        _ => {
-            let tx = catalog.begin().await?;
-            let found = tx.make_push_target(name).await?;
-            let repository = takes_pushes(found, name)?;
-            tx.commit().await?;
-            repository
-        }
-    };
+    if let Some(PushTarget::Repository(repository)) = known.as_deref().map(PushTarget::from) {
+        return Ok(Target { repository, caller });
+    }
+    // What keeps others from pushing may have changed a moment ago, in another process.
+    let tx = catalog.begin().await?;
+    let repository = takes_pushes(tx.make_push_target(name).await?, name)?;
+    tx.commit().await?;
     Ok(Target { repository, caller })
 }
 

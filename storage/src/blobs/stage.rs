@@ -7,7 +7,7 @@ use bytes::Bytes;
 use registry::{Digest, DigestHasher};
 
 use super::BlobStore;
-use super::writer::{BatchWriter, Target, put};
+use super::writer::{BatchWriter, Target};
 use crate::error::{Result, StorageError};
 use crate::fail_point;
 
@@ -64,13 +64,9 @@ impl StagedBlob {
         if let Some(expected) = size_bytes.filter(|expected| *expected != written) {
             return Err(StorageError::SizeMismatch { expected, actual: written });
         }
-        let Target { file, hasher } = writer.end().await?;
+        let mut target = writer.end().await?;
         let place = store.file_path(&digest);
-        tokio::task::spawn_blocking(move || {
-            let actual = hasher.expect("a staged blob is hashed from its beginning").finish();
-            put(&file, &path.0, &place, &digest, actual)
-        })
-        .await??;
+        tokio::task::spawn_blocking(move || target.put(&path.0, &place, &digest)).await??;
         Ok(written)
     }
 }

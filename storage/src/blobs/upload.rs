@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -18,8 +18,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::BlobStore;
-use super::blocks::BLOCK_BYTES;
-use super::writer::{BatchWriter, Target, put};
+use super::writer::{BatchWriter, Target};
 use crate::error::{Result, StorageError};
 use crate::fail_point;
 
@@ -199,18 +198,13 @@ impl BlobUpload {
     /// forgotten.
     pub async fn finish(mut self, digest: &Digest) -> Result<u64> {
         let size_bytes = self.size_bytes();
-        let Target { mut file, hasher } = self.writer.end().await?;
+        let mut target = self.writer.end().await?;
         let (place, path) = (self.store.file_path(digest), self.writer.path().to_owned());
         let (wanted, start) = (digest.clone(), self.start_bytes);
         tokio::task::spawn_blocking(move || {
-            let hasher = match hasher {
-                Some(hasher) if hasher.algorithm() == wanted.algorithm() => hasher,
-                _ => hash_all(&mut file, wanted.algorithm())
-                    .map_err(|error| StorageError::io("read", &path, error))?,
-            };
-            let put = put(&file, &path, &place, &wanted, hasher.finish());
+            let put = target.put(&path, &place, &wanted);
             if let Err(StorageError::DigestMismatch { .. }) = put {
-                file.set_len(start).map_err(|error| StorageError::io("cut", &path, error))?;
+                target.file.set_len(start).map_err(|error| StorageError::io("cut", &path, error))?;
             }
             put
         })
@@ -222,16 +216,4 @@ impl BlobUpload {
 async fn cut(file: File, path: PathBuf, size_bytes: u64) -> Result<()> {
     let cut = move || file.set_len(size_bytes).map_err(|error| StorageError::io("cut", &path, error));
     tokio::task::spawn_blocking(cut).await?
-}
-
-fn hash_all(file: &mut File, algorithm: Algorithm) -> std::io::Result<DigestHasher> {
-    let mut hasher = DigestHasher::new(algorithm);
-    let mut block = vec![0; BLOCK_BYTES];
-    file.seek(SeekFrom::Start(0))?;
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(hasher),
-            count => hasher.update(&block[..count]),
-        }
-    }
 }

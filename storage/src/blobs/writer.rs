@@ -1,13 +1,14 @@
 //! Writing a file in large batches on blocking threads, hashed on the way.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use registry::{Digest, DigestHasher};
+use registry::{Algorithm, Digest, DigestHasher};
 use tokio::task::JoinHandle;
 
+use super::blocks::BLOCK_BYTES;
 use crate::error::{Result, StorageError};
 use crate::fail_point;
 
@@ -100,24 +101,44 @@ impl BatchWriter {
     }
 }
 
-/// Puts a whole file that has the digest `actual` into the place of `expected`, so that neither a crash of the process
-/// nor one of the machine can leave half of it there.
-pub(super) fn put(file: &File, path: &Path, place: &Path, expected: &Digest, actual: Digest) -> Result<()> {
-    if actual != *expected {
-        return Err(StorageError::DigestMismatch { expected: expected.clone(), actual });
+impl Target {
+    /// Puts the whole file into the place of `expected` if it has that digest, so that neither a crash of the process nor
+    /// one of the machine can leave half of it there.
+    pub(super) fn put(&mut self, path: &Path, place: &Path, expected: &Digest) -> Result<()> {
+        let hasher = match self.hasher.take().filter(|hasher| hasher.algorithm() == expected.algorithm()) {
+            Some(hasher) => hasher,
+            None => hash_all(&mut self.file, expected.algorithm())
+                .map_err(|error| StorageError::io("read", path, error))?,
+        };
+        let actual = hasher.finish();
+        if actual != *expected {
+            return Err(StorageError::DigestMismatch { expected: expected.clone(), actual });
+        }
+        let folder = place.parent().expect("a blob's path has a folder");
+        fail_point!("blob.written");
+        self.file.sync_all().map_err(|error| StorageError::io("sync", path, error))?;
+        fail_point!("blob.synced");
+        if !folder.is_dir() {
+            create_durably(folder)?;
+        }
+        std::fs::rename(path, place).map_err(|error| StorageError::io("rename", place, error))?;
+        fail_point!("blob.renamed");
+        sync_folder(folder)?;
+        fail_point!("blob.placed");
+        Ok(())
     }
-    let folder = place.parent().expect("a blob's path has a folder");
-    fail_point!("blob.written");
-    file.sync_all().map_err(|error| StorageError::io("sync", path, error))?;
-    fail_point!("blob.synced");
-    if !folder.is_dir() {
-        create_durably(folder)?;
+}
+
+fn hash_all(file: &mut File, algorithm: Algorithm) -> std::io::Result<DigestHasher> {
+    let mut hasher = DigestHasher::new(algorithm);
+    let mut block = vec![0; BLOCK_BYTES];
+    file.seek(SeekFrom::Start(0))?;
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(hasher),
+            count => hasher.update(&block[..count]),
+        }
     }
-    std::fs::rename(path, place).map_err(|error| StorageError::io("rename", place, error))?;
-    fail_point!("blob.renamed");
-    sync_folder(folder)?;
-    fail_point!("blob.placed");
-    Ok(())
 }
 
 /// Makes a folder and those above it, each one synced into its parent.

@@ -44,14 +44,11 @@ impl Tx {
             .filter(distribution::Column::BasePath.eq(name.as_str()))
             .one(&self.inner)
             .await?;
-        let serves = served.as_ref().and_then(|row| row.repository_id);
-        let held = match serves {
-            Some(id) => repository::Entity::find_by_id(id).one(&self.inner).await?,
-            None => {
-                let named = repository::Column::Name.eq(name.as_str());
-                repository::Entity::find().filter(named).one(&self.inner).await?
-            }
+        let meant = match served.as_ref().and_then(|row| row.repository_id) {
+            Some(id) => repository::Column::Id.eq(id),
+            None => repository::Column::Name.eq(name.as_str()),
         };
+        let held = repository::Entity::find().filter(meant).one(&self.inner).await?;
         let repository = match held {
             Some(row) if row.synced_at.is_some() || row.remote_id.is_some() => return Ok(PushTarget::Mirror),
             Some(row) => row.id,

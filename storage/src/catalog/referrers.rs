@@ -27,6 +27,9 @@ pub struct Referrer {
     pub annotations: Labels,
 }
 
+/// Digest, media type, artifact type, annotations, size.
+type Row = (String, String, Option<String>, serde_json::Value, i32);
+
 impl Catalog {
     /// At most `limit` of the manifests in the served version that refer to `subject`, by digest, after `after`; only
     /// those of `artifact_type` if one is given. The subject itself need not be there.
@@ -61,7 +64,6 @@ impl Catalog {
         if let Some(after) = after {
             select = select.filter(manifest::Column::Digest.gt(after.as_str()));
         }
-        type Row = (String, String, Option<String>, serde_json::Value, i32);
         let rows: Vec<Row> = select
             .order_by_asc(manifest::Column::Digest)
             .limit(limit)

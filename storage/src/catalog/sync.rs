@@ -124,32 +124,47 @@ impl Catalog {
         Ok(found)
     }
 
+    /// The recorded manifests that indexes list, and those that these list, and so on.
+    pub async fn manifests_below(&self, indexes: &[Digest]) -> Result<HashSet<Digest>> {
+        let mut level: HashSet<String> = indexes.iter().map(Digest::to_string).collect();
+        let mut found = HashSet::new();
+        while !level.is_empty() {
+            let listed = self.children_of(level).await?;
+            level = listed.into_iter().filter(|digest| found.insert(digest.clone())).collect();
+        }
+        found.iter().map(|digest| read_digest(digest)).collect()
+    }
+
+    async fn children_of(&self, manifests: HashSet<String>) -> Result<HashSet<String>> {
+        let mut children = HashSet::new();
+        let manifests: Vec<_> = manifests.into_iter().collect();
+        for chunk in manifests.chunks(CHUNK) {
+            let rows: Vec<String> = manifest_child::Entity::find()
+                .select_only()
+                .column(manifest_child::Column::Digest)
+                .join(
+                    JoinType::InnerJoin,
+                    manifest_child::Entity::belongs_to(manifest::Entity)
+                        .from(manifest_child::Column::ManifestId)
+                        .to(manifest::Column::Id)
+                        .into(),
+                )
+                .filter(manifest::Column::Digest.is_in(chunk))
+                .into_tuple()
+                .all(self.reader())
+                .await?;
+            children.extend(rows);
+        }
+        Ok(children)
+    }
+
     /// How many levels of recorded manifests lie below an index that lists `children`; looks no deeper than `limit`.
     pub async fn levels_below(&self, children: &[Digest], limit: usize) -> Result<usize> {
         let mut level: HashSet<String> = children.iter().map(Digest::to_string).collect();
         let mut levels = 0;
         while !level.is_empty() && levels <= limit {
             levels += 1;
-            let mut next = HashSet::new();
-            let listed: Vec<_> = level.into_iter().collect();
-            for chunk in listed.chunks(CHUNK) {
-                let rows: Vec<String> = manifest_child::Entity::find()
-                    .select_only()
-                    .column(manifest_child::Column::Digest)
-                    .join(
-                        JoinType::InnerJoin,
-                        manifest_child::Entity::belongs_to(manifest::Entity)
-                            .from(manifest_child::Column::ManifestId)
-                            .to(manifest::Column::Id)
-                            .into(),
-                    )
-                    .filter(manifest::Column::Digest.is_in(chunk))
-                    .into_tuple()
-                    .all(self.reader())
-                    .await?;
-                next.extend(rows);
-            }
-            level = next;
+            level = self.children_of(level).await?;
         }
         Ok(levels)
     }

@@ -33,6 +33,11 @@ impl Fixture {
         Catalog::connect(config, clock.clone()).await.unwrap()
     }
 
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
     /// Makes apalis forget every job, as if it had lost them.
     pub(crate) async fn lose_jobs(&self) {
         self.execute("DELETE FROM apalis.jobs").await;

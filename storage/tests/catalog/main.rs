@@ -8,6 +8,7 @@ mod filters;
 mod fixture;
 mod migrations;
 mod observed;
+mod pushes;
 mod queue;
 mod queue_rules;
 mod resources;

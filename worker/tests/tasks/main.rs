@@ -9,6 +9,7 @@ mod filters;
 mod house;
 mod lifecycle;
 mod mirroring;
+mod referrers;
 
 #[path = "../../../tests/harness/faults.rs"]
 pub mod faults;

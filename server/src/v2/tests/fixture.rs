@@ -46,7 +46,6 @@ pub(crate) struct Kind {
 
 pub(crate) const PUBLIC_MIRROR: Kind = Kind { private: false, synced: true };
 pub(crate) const PRIVATE_MIRROR: Kind = Kind { private: true, synced: true };
-pub(crate) const PUBLIC_OWN: Kind = Kind { private: false, synced: false };
 
 impl Fixture {
     pub(crate) async fn new() -> Self {

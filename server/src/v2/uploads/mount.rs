@@ -20,16 +20,12 @@ pub(super) async fn mount(
     digest: &Digest,
 ) -> Result<bool, V2Error> {
     let catalog = &visit.state.catalog;
-    let is_readable = match from {
-        Some(from) => match from.parse() {
-            Ok(from) => has(visit, target, &from, digest).await?,
-            Err(_) => false,
-        },
+    let is_readable = match from.map(str::parse) {
+        Some(Ok(from)) => has(visit, target, &from, digest).await?,
+        Some(Err(_)) => false,
         // "Automatic content discovery"
-        None => {
-            let names = catalog.find_names_with_blob(digest, NAMES).await?;
-            names.iter().any(|(name, private)| !private || target.caller.may(name, "pull"))
-        }
+        None => (catalog.find_names_with_blob(digest, NAMES).await?.iter())
+            .any(|(name, private)| !private || target.caller.may(name, "pull")),
     };
     if !is_readable {
         return Ok(false);

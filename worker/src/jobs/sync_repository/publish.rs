@@ -1,12 +1,13 @@
 //! The last act: the new version and the end of the task, in one transaction.
 
 use registry::TagFilter;
-use registry::sync_plan::{TagMap, plan_tags};
+use registry::sync_plan::plan_tags;
 use registry::task::TaskState;
 use storage::{NewVersion, fail_point};
 
 use super::Held;
 use super::source::Source;
+use super::walk::Found;
 use crate::JobError;
 use crate::jobs::{JobContext, published};
 
@@ -15,11 +16,12 @@ pub(super) async fn publish(
     context: &JobContext,
     source: &Source,
     held: &Held,
-    found: &TagMap,
+    found: &Found,
     filter: &TagFilter,
     mirror: bool,
 ) -> Result<(), JobError> {
-    let plan = plan_tags(&held.tags, found, filter, mirror);
+    let mut plan = plan_tags(&held.tags, &found.tags, filter, mirror);
+    plan.manifests.extend(found.referrers.iter().cloned());
     let is_unchanged = !mirror
         && held.repository.synced_at.is_some()
         && plan.set.is_empty()

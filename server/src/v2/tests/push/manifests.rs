@@ -58,7 +58,7 @@ async fn a_push_makes_what_is_absent() {
     anonymous.assert_status_is_ok();
 }
 
-/// "MUST NOT accept a manifest whose parts are absent": MANIFEST_BLOB_UNKNOWN, with what is missing.
+/// "MUST NOT accept a manifest whose parts are absent": `MANIFEST_BLOB_UNKNOWN`, with what is missing.
 #[tokio::test]
 async fn parts_have_to_be_there() {
     let pusher = Pusher::new().await;
@@ -236,11 +236,11 @@ async fn many_tags_at_once() {
     let pusher = Pusher::new().await;
     let document = pusher.image(NAME, "layer").await;
     let tags: Vec<String> = (10..30).map(|number| format!("v{number}")).collect();
-    let pushes = tags.iter().map(async |tag| {
+    let sent = tags.iter().map(async |tag| {
         pusher.put(NAME, tag, &document).await.assert_status(StatusCode::CREATED);
         pusher.get(format!("/v2/{NAME}/manifests/{tag}")).await.assert_status_is_ok();
     });
-    futures::future::join_all(pushes).await;
+    futures::future::join_all(sent).await;
     assert_eq!(pusher.tags(NAME).await, tags);
     assert_eq!(pusher.latest_version(NAME).await, 20);
 }

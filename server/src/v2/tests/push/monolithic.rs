@@ -111,12 +111,12 @@ async fn everybody_who_pushes_the_same_blob_succeeds() {
     let pusher = Pusher::new().await;
     let content = vec![7; 1_000_000];
     let digest = Digest::sha256_of(&content);
-    let pushes = (0..8).map(async |_| {
+    let sent = (0..8).map(async |_| {
         let upload = pusher.begin(NAME).await;
         pusher.patch(&upload, None, &content[..400_000]).await.assert_status(StatusCode::ACCEPTED);
         pusher.finish(&upload, &digest, &content[400_000..]).await.assert_status(StatusCode::CREATED);
     });
-    futures::future::join_all(pushes).await;
+    futures::future::join_all(sent).await;
     let pulled = pusher.get(format!("/v2/{NAME}/blobs/{digest}")).await;
     assert_eq!(pulled.0.into_body().into_vec().await.unwrap(), content);
 }

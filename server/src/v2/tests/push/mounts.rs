@@ -25,21 +25,21 @@ async fn mount(pusher: &Pusher, digest: &Digest, from: Option<&str>) -> StatusCo
 async fn a_blob_of_another_repository_is_mounted() {
     let pusher = Pusher::new().await;
     let image = pusher.fixture.serve("mirror", &PUBLIC_MIRROR, &["t"], b"layer").await;
-    let pushed = pusher.blob("team/other", b"pushed").await;
+    let there = pusher.blob("team/other", b"pushed").await;
     assert_eq!(mount(&pusher, &image.layer, Some("mirror")).await, StatusCode::CREATED);
-    assert_eq!(mount(&pusher, &pushed, Some("team/other")).await, StatusCode::CREATED);
+    assert_eq!(mount(&pusher, &there, Some("team/other")).await, StatusCode::CREATED);
 }
 
 /// "If the registry does not support … or cannot mount": 202, and an upload begins.
 #[tokio::test]
 async fn what_cannot_be_mounted_becomes_an_upload() {
     let pusher = Pusher::new().await;
-    let pushed = pusher.blob("team/other", b"pushed").await;
+    let there = pusher.blob("team/other", b"pushed").await;
     let absent = Digest::sha256_of(b"absent");
     for (digest, from) in [
         (&absent, Some("team/other")),
-        (&pushed, Some("team/absent")),
-        (&pushed, Some("NO_NAME")),
+        (&there, Some("team/absent")),
+        (&there, Some("NO_NAME")),
         (&absent, None),
     ] {
         assert_eq!(mount(&pusher, digest, from).await, StatusCode::ACCEPTED, "{from:?}");
@@ -55,9 +55,9 @@ async fn what_cannot_be_mounted_becomes_an_upload() {
 async fn a_blob_is_found_without_being_told_where() {
     let pusher = Pusher::new().await;
     let image = pusher.fixture.serve("mirror", &PUBLIC_MIRROR, &["t"], b"layer").await;
-    let pushed = pusher.blob("team/other", b"pushed").await;
+    let there = pusher.blob("team/other", b"pushed").await;
     assert_eq!(mount(&pusher, &image.layer, None).await, StatusCode::CREATED);
-    assert_eq!(mount(&pusher, &pushed, None).await, StatusCode::CREATED);
+    assert_eq!(mount(&pusher, &there, None).await, StatusCode::CREATED);
 }
 
 /// Whoever may not pull a blob gets it by no other name.
