@@ -70,12 +70,17 @@ async fn a_push_is_a_version_and_a_deletion_the_next(database: Database) {
         entrepot.served_tags("team/app").into_iter().collect::<Vec<_>>(),
         [("1.0".to_owned(), one.to_string()), ("2.0".to_owned(), two.to_string())]
     );
+    let layer = Digest::sha256_of(b"one");
+    let needed = pusher.client.request("DELETE", &format!("/v2/team/app/blobs/{layer}"), &[], &[]);
+    let message = format!("blob: The manifest {one} of the repository needs {layer}: delete that first.");
+    assert_eq!(needed.expect(405)["errors"][0]["message"], message);
     let gone = pusher.client.request("DELETE", &format!("/v2/team/app/manifests/{one}"), &[], &[]);
     assert_eq!(gone.status, 202, "{}", gone.text());
     assert_eq!(entrepot.served_tags("team/app").into_keys().collect::<Vec<_>>(), ["2.0"]);
     assert_eq!(entrepot.pull("team/app", &format!("manifests/{one}")).status, 404);
 
-    let found = entrepot.read("/repositories/container/container/?name=team/app");
+    let found =
+        entrepot.api("GET", "/repositories/container/container/?name=team/app", &json!(null)).expect(200);
     let repository = &found["results"][0];
     let href = repository["pulp_href"].as_str().unwrap();
     assert_eq!(repository["latest_version_href"], format!("{href}versions/3/"));
@@ -85,9 +90,11 @@ async fn a_push_is_a_version_and_a_deletion_the_next(database: Database) {
         (count("container.tag"), count("container.manifest"), count("container.blob")),
         (&json!(2), &json!(2), &json!(3))
     );
-    let tasks = entrepot.read("/tasks/?name=pulpcore.app.tasks.repository.add_and_remove");
+    let tasks = entrepot
+        .api("GET", "/tasks/?name=pulpcore.app.tasks.repository.add_and_remove", &json!(null))
+        .expect(200);
     let states: Vec<_> = tasks["results"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
-    assert_eq!(states, ["completed"; 3]);
+    assert_eq!(states, ["completed", "failed", "completed", "completed"]);
     // A deletion is undone by serving the version before it.
     let fixed =
         json!({"name": "undone", "base_path": "undone", "repository_version": format!("{href}versions/2/")});

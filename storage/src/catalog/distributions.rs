@@ -248,19 +248,7 @@ impl Tx {
         self.insert_distribution(id, new).await
     }
 
-    /// Makes the distribution of a name that was pushed to. Names may lie within others there, as in every registry:
-    /// builders keep `app/cache` beside `app`.
-    pub(super) async fn create_pushed_distribution(
-        &self,
-        id: Uuid,
-        new: NewDistribution,
-    ) -> Result<Distribution> {
-        self.lock_resources().await?;
-        self.check_unique(&new, None).await?;
-        self.insert_distribution(id, new).await
-    }
-
-    async fn insert_distribution(&self, id: Uuid, new: NewDistribution) -> Result<Distribution> {
+    pub(super) async fn insert_distribution(&self, id: Uuid, new: NewDistribution) -> Result<Distribution> {
         let now = self.now_micros();
         let (repository_id, version_number) = served_columns(&new);
         let row = ActiveModel {
@@ -350,7 +338,7 @@ impl Tx {
     }
 
     /// Refuses a name or a path that another distribution has; whether the path is its own already.
-    async fn check_unique(&self, wanted: &NewDistribution, own: Option<Uuid>) -> Result<bool> {
+    pub(super) async fn check_unique(&self, wanted: &NewDistribution, own: Option<Uuid>) -> Result<bool> {
         let holder = |column: Column, value: &str| Entity::find().filter(column.eq(value)).one(&self.inner);
         let name = holder(Column::Name, &wanted.name).await?;
         must_be_free(name.map(|row| row.id), own, "name")?;

@@ -12,6 +12,7 @@ pub mod distributions;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod membership;
+mod parts;
 mod passwords;
 mod publish;
 mod push;

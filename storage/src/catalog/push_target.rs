@@ -74,7 +74,9 @@ impl Tx {
                     repository: Some(repository),
                     ..NewDistribution::default()
                 };
-                self.create_pushed_distribution(Uuid::now_v7(), new).await?;
+                // Names may lie within others here, as in every registry: builders keep `app/cache` beside `app`.
+                self.check_unique(&new, None).await?;
+                self.insert_distribution(Uuid::now_v7(), new).await?;
             }
         }
         Ok(PushTarget::Repository(repository))

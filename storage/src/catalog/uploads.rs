@@ -3,7 +3,7 @@
 //! A blob that was pushed belongs to its repository before any manifest names it: clients look for it, and a manifest
 //! may need it. That is remembered for a time, after which the blob is like any other that no version holds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use registry::{Digest, Timestamp};
 use sea_orm::sea_query::OnConflict;
@@ -12,11 +12,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::membership::present_at;
-use super::sync::{membership_of, read_digest, read_size};
+use super::sync::read_size;
 use super::versions::CHUNK;
 use super::{Catalog, Tx};
-use crate::entity::{blob, blob_upload, pushed_blob, repository, repository_content};
+use crate::entity::{blob, blob_upload, pushed_blob};
 use crate::error::Result;
 use crate::fail_point;
 
@@ -77,10 +76,11 @@ impl Catalog {
         let tx = self.begin().await?;
         tx.lock_content().await?;
         tx.record_blobs(&[(digest.clone(), size_bytes)]).await?;
-        tx.note_pushed_blob(repository, digest).await?;
+        // In the order in which old ones are forgotten.
         if let Some(session) = session {
             tx.delete_upload(session).await?;
         }
+        tx.note_pushed_blob(repository, digest).await?;
         fail_point!("upload.recorded");
         tx.commit().await?;
         fail_point!("upload.committed");
@@ -96,37 +96,6 @@ impl Catalog {
             .one(self.reader())
             .await?;
         row.map(|row| read_size(row.size_bytes)).transpose()
-    }
-
-    /// Those of the blobs that the repository has, in its latest version or pushed to it, with their sizes in bytes.
-    pub async fn blobs_of(&self, repository: Uuid, digests: &[Digest]) -> Result<HashMap<Digest, u64>> {
-        let latest: Option<i64> = repository::Entity::find_by_id(repository)
-            .select_only()
-            .column(repository::Column::LatestVersion)
-            .into_tuple()
-            .one(self.reader())
-            .await?;
-        let mut found = HashMap::new();
-        for chunk in digests.chunks(CHUNK) {
-            let texts = || chunk.iter().map(Digest::as_str);
-            let held = blob::Entity::find()
-                .join(JoinType::InnerJoin, membership_of::<blob::Entity>(blob::Column::Id))
-                .filter(repository_content::Column::RepositoryId.eq(repository))
-                .filter(present_at(latest.unwrap_or_default()))
-                .filter(blob::Column::Digest.is_in(texts()))
-                .all(self.reader())
-                .await?;
-            let pushed = blob::Entity::find()
-                .join(JoinType::InnerJoin, pushed_to())
-                .filter(pushed_blob::Column::RepositoryId.eq(repository))
-                .filter(blob::Column::Digest.is_in(texts()))
-                .all(self.reader())
-                .await?;
-            for row in held.into_iter().chain(pushed) {
-                found.insert(read_digest(&row.digest)?, read_size(row.size_bytes)?);
-            }
-        }
-        Ok(found)
     }
 
     /// Notes that a session is in use.
@@ -237,7 +206,7 @@ impl Tx {
     }
 }
 
-fn pushed_to() -> sea_orm::RelationDef {
+pub(super) fn pushed_to() -> sea_orm::RelationDef {
     blob::Entity::belongs_to(pushed_blob::Entity)
         .from(blob::Column::Id)
         .to(pushed_blob::Column::BlobId)

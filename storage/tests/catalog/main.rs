@@ -14,4 +14,5 @@ mod queue_rules;
 mod resources;
 mod schedule_fires;
 mod schedules;
+mod uploads;
 mod versions;

@@ -10,6 +10,7 @@ mod house;
 mod lifecycle;
 mod mirroring;
 mod referrers;
+mod uploads;
 
 #[path = "../../../tests/harness/faults.rs"]
 pub mod faults;
