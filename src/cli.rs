@@ -155,6 +155,20 @@ pub struct SettingFlags {
     /// Seconds that requests may go on after a stop was asked for [env: ENTREPOT_SHUTDOWN_GRACE] [default: 30]
     #[arg(long, global = true, value_name = "SECONDS")]
     pub shutdown_grace: Option<String>,
+    /// Uploads of blobs that may be open at once, on all servers together
+    /// [env: ENTREPOT_MAX_UPLOADS] [default: 1000]
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub max_uploads: Option<String>,
+    /// Hours that uploads are kept which nobody goes on with, and pushed blobs which no manifest names
+    /// [env: ENTREPOT_UPLOAD_EXPIRY_HOURS] [default: 24]
+    #[arg(long, global = true, value_name = "HOURS")]
+    pub upload_expiry_hours: Option<String>,
+    /// The largest blob that may be pushed, in GiB [env: ENTREPOT_MAX_BLOB_GIB] [default: 100]
+    #[arg(long, global = true, value_name = "GIB")]
+    pub max_blob_gib: Option<String>,
+    /// Seconds that a push waits for its version to be published [env: ENTREPOT_PUSH_TIMEOUT] [default: 60]
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub push_timeout: Option<String>,
     /// What to log, such as debug, or info,worker=debug [env: ENTREPOT_LOG]
     /// [default: info; warn for mirror and demo]
     #[arg(long, global = true, value_name = "FILTER")]
@@ -186,6 +200,10 @@ impl SettingFlags {
             (keys::TASKS_PER_UPSTREAM, self.tasks_per_upstream),
             (keys::TASK_RETENTION, self.task_retention_days),
             (keys::ORPHAN_PROTECTION, self.orphan_protection_time),
+            (keys::MAX_UPLOADS, self.max_uploads),
+            (keys::UPLOAD_EXPIRY, self.upload_expiry_hours),
+            (keys::MAX_BLOB, self.max_blob_gib),
+            (keys::PUSH_TIMEOUT, self.push_timeout),
             (keys::SHUTDOWN_GRACE, self.shutdown_grace),
             (keys::LOG, self.log),
             (keys::LOG_FORMAT, self.log_format),

@@ -16,6 +16,8 @@ install_packages() {
     local missing=()
     command -v docker-registry >/dev/null || missing+=(docker-registry)
     command -v skopeo >/dev/null || missing+=(skopeo)
+    command -v podman >/dev/null || missing+=(podman)
+    command -v buildah >/dev/null || missing+=(buildah)
     # For tests/bench/run alone.
     command -v wrk >/dev/null || missing+=(wrk)
     command -v psql >/dev/null || missing+=(postgresql-client)

@@ -22,6 +22,7 @@ mod m0009_task_groups;
 mod m0010_schedules;
 mod m0011_task_logs;
 mod m0012_content_lists_and_uploads;
+mod m0014_pushes;
 mod m0015_orphans;
 
 /// Every change, oldest first.
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_schedules::Migration),
             Box::new(m0011_task_logs::Migration),
             Box::new(m0012_content_lists_and_uploads::Migration),
+            Box::new(m0014_pushes::Migration),
             Box::new(m0015_orphans::Migration),
         ]
     }

@@ -138,6 +138,14 @@ impl DigestHasher {
         })
     }
 
+    /// Which hash function it is.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            State::Sha256(_) => Algorithm::Sha256,
+            State::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
     /// Takes the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {

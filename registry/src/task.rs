@@ -212,6 +212,37 @@ pub enum Work {
         /// The digest that the file must have.
         digest: Digest,
     },
+    /// Adds a manifest that was pushed to a new version.
+    PushManifest {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The manifest, which is recorded already.
+        digest: crate::Digest,
+        /// The tag that it gets.
+        #[serde(default)]
+        tag: Option<crate::Tag>,
+    },
+    /// Makes a version without a tag.
+    DeleteTag {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The tag.
+        tag: crate::Tag,
+    },
+    /// Makes a version without a manifest and its tags.
+    DeleteManifest {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The manifest.
+        digest: crate::Digest,
+    },
+    /// Makes a version without a blob that no manifest needs.
+    DeleteBlob {
+        /// The repository's id.
+        repository: uuid::Uuid,
+        /// The blob.
+        digest: crate::Digest,
+    },
     /// Starts a sync of each of many repositories, as its children.
     SyncRepositories {
         /// The repositories' ids; none means every repository that has a remote.
@@ -274,6 +305,10 @@ impl Work {
             Self::DeleteVersion { .. } => "pulpcore.app.tasks.repository.delete_version",
             Self::ModifyContent { change, .. } => change.task_name(),
             Self::CommitUpload { .. } => "pulpcore.app.tasks.upload.commit",
+            Self::PushManifest { .. }
+            | Self::DeleteTag { .. }
+            | Self::DeleteManifest { .. }
+            | Self::DeleteBlob { .. } => "pulpcore.app.tasks.repository.add_and_remove",
             Self::SyncRepositories { .. } => "entrepot.tasks.sync_repositories",
             Self::PurgeTasks { .. } => "pulpcore.app.tasks.purge.purge",
             Self::CleanUpOrphans { .. } => "pulpcore.app.tasks.orphan.orphan_cleanup",

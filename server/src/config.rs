@@ -28,6 +28,14 @@ pub struct ServerConfig {
     pub body_timeout: Duration,
     /// The largest body of a management request, in bytes.
     pub max_body_bytes: usize,
+    /// How many upload sessions may be open at a time, on all servers together.
+    pub max_uploads: u64,
+    /// How long an upload session is kept that nobody uses, and a pushed blob that no manifest names.
+    pub upload_expiry: Duration,
+    /// The largest blob that may be pushed, in bytes.
+    pub max_blob_bytes: u64,
+    /// How long a push or a deletion waits for its version to be published.
+    pub push_timeout: Duration,
 }
 
 impl Default for ServerConfig {
@@ -44,6 +52,10 @@ impl Default for ServerConfig {
             stall_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             max_body_bytes: 8 * 1024 * 1024,
+            max_uploads: 1000,
+            upload_expiry: Duration::from_hours(24),
+            max_blob_bytes: 100 * 1024 * 1024 * 1024,
+            push_timeout: Duration::from_mins(1),
         }
     }
 }

@@ -191,6 +191,7 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
     let days = settings.task_retention_days.value;
     WorkerConfig {
         concurrency: settings.worker_concurrency.value,
+        upload_expiry: settings.upload_expiry.value,
         task_retention: (days > 0).then(|| Duration::from_hours(24 * u64::from(days))),
         logs: telemetry::task_logs(),
         ..WorkerConfig::default()
@@ -205,6 +206,10 @@ fn server_config(settings: &Settings) -> ServerConfig {
         anonymous_metrics: settings.anonymous_metrics.value,
         orphan_protection_minutes: settings.orphan_protection_time.value,
         shutdown_grace: settings.shutdown_grace.value,
+        max_uploads: settings.max_uploads.value,
+        upload_expiry: settings.upload_expiry.value,
+        max_blob_bytes: settings.max_blob_gib.value << 30,
+        push_timeout: settings.push_timeout.value,
         ..ServerConfig::default()
     }
 }

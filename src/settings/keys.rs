@@ -113,6 +113,22 @@ pub const SHUTDOWN_GRACE: Key = key(
     "ENTREPOT_SHUTDOWN_GRACE",
     "a number of seconds from 0 to 3600",
 );
+/// How many uploads of blobs may be open at once.
+pub const MAX_UPLOADS: Key =
+    key("max_uploads", "--max-uploads", "ENTREPOT_MAX_UPLOADS", "a number from 1 to 1000000");
+/// How long uploads are kept that nobody goes on with.
+pub const UPLOAD_EXPIRY: Key = key(
+    "upload_expiry_hours",
+    "--upload-expiry-hours",
+    "ENTREPOT_UPLOAD_EXPIRY_HOURS",
+    "a number of hours from 1 to 8760",
+);
+/// The largest blob that may be pushed.
+pub const MAX_BLOB: Key =
+    key("max_blob_gib", "--max-blob-gib", "ENTREPOT_MAX_BLOB_GIB", "a number of GiB from 1 to 1048576");
+/// How long a push waits for its version.
+pub const PUSH_TIMEOUT: Key =
+    key("push_timeout", "--push-timeout", "ENTREPOT_PUSH_TIMEOUT", "a number of seconds from 1 to 3600");
 /// What is logged.
 pub const LOG: Key = key(
     "log",
@@ -124,7 +140,7 @@ pub const LOG: Key = key(
 pub const LOG_FORMAT: Key = key("log_format", "--log-format", "ENTREPOT_LOG_FORMAT", "auto, human or json");
 
 /// Every setting, in the order in which they are shown.
-pub const ALL: [&Key; 18] = [
+pub const ALL: [&Key; 22] = [
     &DATA_DIR,
     &LISTEN,
     &WORKER_LISTEN,
@@ -141,6 +157,10 @@ pub const ALL: [&Key; 18] = [
     &TASK_RETENTION,
     &ORPHAN_PROTECTION,
     &SHUTDOWN_GRACE,
+    &MAX_UPLOADS,
+    &UPLOAD_EXPIRY,
+    &MAX_BLOB,
+    &PUSH_TIMEOUT,
     &LOG,
     &LOG_FORMAT,
 ];

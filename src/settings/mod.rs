@@ -88,6 +88,14 @@ pub struct Settings {
     pub orphan_protection_time: Setting<u32>,
     /// How long requests may go on after the stop was asked for.
     pub shutdown_grace: Setting<Duration>,
+    /// How many uploads of blobs may be open at once, on all servers together.
+    pub max_uploads: Setting<u64>,
+    /// How long uploads are kept that nobody goes on with, and pushed blobs that no manifest names.
+    pub upload_expiry: Setting<Duration>,
+    /// The largest blob that may be pushed, in GiB.
+    pub max_blob_gib: Setting<u64>,
+    /// How long a push waits for its version to be published.
+    pub push_timeout: Setting<Duration>,
     /// What is logged.
     pub log: Setting<String>,
     /// How it is logged.
@@ -128,6 +136,12 @@ impl Settings {
                 .get(&keys::ORPHAN_PROTECTION, "1440", |text| number(text, 0, 5_256_000))?,
             shutdown_grace: layers
                 .get(&keys::SHUTDOWN_GRACE, "30", |text| number(text, 0, 3600).map(Duration::from_secs))?,
+            max_uploads: layers.get(&keys::MAX_UPLOADS, "1000", |text| number(text, 1, 1_000_000))?,
+            upload_expiry: layers
+                .get(&keys::UPLOAD_EXPIRY, "24", |text| number(text, 1, 8760).map(Duration::from_hours))?,
+            max_blob_gib: layers.get(&keys::MAX_BLOB, "100", |text| number(text, 1, 1 << 20))?,
+            push_timeout: layers
+                .get(&keys::PUSH_TIMEOUT, "60", |text| number(text, 1, 3600).map(Duration::from_secs))?,
             log: layers.get(&keys::LOG, DEFAULT_LOG, |text| {
                 // A bare word that is no level would be a target's name: then everything else went silent.
                 let is_misspelled = |part: &str| {

@@ -34,6 +34,12 @@ impl Settings {
         show(&mut text, &keys::TASK_RETENTION, &self.task_retention_days, ToString::to_string);
         show(&mut text, &keys::ORPHAN_PROTECTION, &self.orphan_protection_time, ToString::to_string);
         show(&mut text, &keys::SHUTDOWN_GRACE, &self.shutdown_grace, |grace| grace.as_secs().to_string());
+        show(&mut text, &keys::MAX_UPLOADS, &self.max_uploads, ToString::to_string);
+        show(&mut text, &keys::UPLOAD_EXPIRY, &self.upload_expiry, |expiry| {
+            (expiry.as_secs() / 3600).to_string()
+        });
+        show(&mut text, &keys::MAX_BLOB, &self.max_blob_gib, ToString::to_string);
+        show(&mut text, &keys::PUSH_TIMEOUT, &self.push_timeout, |patience| patience.as_secs().to_string());
         show(&mut text, &keys::LOG, &self.log, |log| quoted(log));
         show(&mut text, &keys::LOG_FORMAT, &self.log_format, |format| quoted(format.as_str()));
         text

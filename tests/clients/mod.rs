@@ -3,4 +3,5 @@
 mod podman;
 mod pulp;
 mod pulp_content;
+mod push;
 mod skopeo;

@@ -68,8 +68,8 @@ fn every_fail_point_is_listed() {
     for crate_folder in ["registry", "upstream", "storage", "openapi", "server", "worker", "."] {
         collect(&root.join(crate_folder).join("src"), &mut found);
     }
-    let listed: BTreeSet<String> =
-        POINTS.iter().chain(&CLEANUP_POINTS).map(|(point, _)| (*point).to_owned()).collect();
+    let points = POINTS.iter().chain(&CLEANUP_POINTS).map(|(point, _)| *point).chain(super::pushes::POINTS);
+    let listed: BTreeSet<String> = points.map(str::to_owned).collect();
     assert_eq!(found, listed);
 }
 

@@ -13,6 +13,7 @@ mod fail_points;
 mod freeze;
 mod invariants;
 mod outage;
+mod pushes;
 mod scene;
 mod schedules;
 mod storm;

@@ -48,6 +48,13 @@ impl Entrepot {
         Self::launch_on(Some(OwnDatabase::create_on(cluster.url())), settings, None, "server")
     }
 
+    /// Starts another `entrepot server` on the same database and data folder; gives where it answers, too.
+    pub fn start_another_server(&self) -> (Program, String) {
+        let program = serve("server", &self.with(&[]), &self.data_folder(), None);
+        let url = ready(&program);
+        (program, url)
+    }
+
     /// Starts `entrepot worker` on the same database and data folder.
     pub fn start_worker(&self) -> Program {
         self.start_worker_with(&[])
@@ -155,8 +162,17 @@ impl Entrepot {
 
     /// The memory that it occupies, in KiB.
     pub fn resident_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it has occupied, in KiB.
+    pub fn most_resident_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, kind: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(kind)).unwrap();
         line.trim_end_matches("kB").trim().parse().unwrap()
     }
 

@@ -58,6 +58,7 @@ struct State {
     repositories: HashMap<String, Repository>,
     files: HashMap<String, Bytes>,
     page_size: Option<usize>,
+    lists_referrers: bool,
     basic: Option<String>,
     tokens: Option<Tokens>,
     /// Token → uses left.
@@ -206,6 +207,33 @@ impl FakeRegistry {
     /// Serves bytes at any path (with `Range`, without authentication): the target of a redirect.
     pub fn add_file(&self, path: &str, bytes: impl Into<Bytes>) {
         lock(&self.state).files.insert(path.to_owned(), bytes.into());
+    }
+
+    /// Lists referrers, as the specification of 2024 has it; without this, the path is unknown.
+    pub fn list_referrers(&self) {
+        lock(&self.state).lists_referrers = true;
+    }
+
+    /// Adds an artifact of one layer about another manifest, without a tag; gives its manifest's digest.
+    pub fn add_referrer(&self, repository: &str, subject: &Digest, layer: &[u8]) -> Digest {
+        let config = self.add_blob(repository, &b"{}"[..]);
+        let blob = self.add_blob(repository, layer.to_vec());
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OCI_MANIFEST,
+            "artifactType": "application/vnd.example.signature",
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2},
+            "layers": [{"mediaType": "application/octet-stream", "digest": blob, "size": layer.len()}],
+            "subject": {"mediaType": MediaType::OCI_MANIFEST, "digest": subject, "size": 7},
+        });
+        self.add_manifest(repository, MediaType::OCI_MANIFEST, manifest.to_string())
+    }
+
+    /// Points the tag of the referrers tag schema at an index of what refers to `subject`.
+    pub fn tag_referrers(&self, repository: &str, subject: &Digest, referrers: &[&Digest]) {
+        let index = answers::index_of(referrers.iter().map(ToString::to_string));
+        let index = self.add_manifest(repository, MediaType::OCI_INDEX, index);
+        self.tag(repository, &format!("sha256-{}", subject.hex()), &index);
     }
 
     /// At most so many tags a page, with `Link` to the next.

@@ -1,6 +1,7 @@
 //! Images to mirror: the demo's, which are the same for the same seed, as an OCI layout.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use ::registry::{Digest, Manifest};
 use entrepot::demo::images::{Flavour, GeneratedRepository, Layer, RepositoryBuilder, write_oci_layout};
@@ -36,6 +37,11 @@ impl Images {
         let layout = tempfile::tempdir().unwrap();
         write_oci_layout(layout.path(), &repository).unwrap();
         Self { repository, layout }
+    }
+
+    /// Where the layout is.
+    pub fn layout(&self) -> &Path {
+        self.layout.path()
     }
 
     /// Copies every tag to a registry.

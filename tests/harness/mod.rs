@@ -26,6 +26,7 @@ pub use metrics::Samples;
 pub use postgres::PostgresCluster;
 pub use process::{Program, run, wait_until};
 pub use pulp::PulpCli;
+pub use registry_client::Pusher;
 pub use skopeo::Skopeo;
 
 /// Declares each of these `async fn NAME(database: Database)` as two tests, `NAME::sqlite` and `NAME::postgres`.

@@ -77,5 +77,5 @@ async fn a_second_sync_asks_once_a_tag(database: Database) {
     fake.forget_requests();
     assert_eq!(entrepot.sync_to_version(&mirror, false), 1);
     assert_eq!((fake.count("HEAD", "/manifests/"), fake.count("GET", "/tags/list")), (tags.len(), 1));
-    assert_eq!(fake.requests().len(), tags.len() + 1);
+    assert_eq!((fake.count("GET", "/referrers/"), fake.requests().len()), (1, tags.len() + 2));
 }

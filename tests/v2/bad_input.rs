@@ -23,7 +23,7 @@ async fn hostile_names_and_references_get_their_code() {
         ("/v2/a/manifests/.x".into(), 404, "MANIFEST_UNKNOWN"),
         (format!("/v2/a/manifests/{long}"), 404, "MANIFEST_UNKNOWN"),
         ("/v2/a/manifests/sha256:xyz".into(), 400, "DIGEST_INVALID"),
-        ("/v2/a/blobs/sha256:..%2f..%2fetc%2fpasswd".into(), 404, "UNSUPPORTED"),
+        ("/v2/a/blobs/sha256:..%2f..%2fetc%2fpasswd".into(), 400, "NAME_INVALID"),
         ("/v2/a/blobs/latest".into(), 400, "DIGEST_INVALID"),
         (format!("/v2/a/blobs/{}", digest.to_uppercase()), 400, "DIGEST_INVALID"),
         (format!("/v2/a/blobs/md5:{}", "a".repeat(32)), 400, "DIGEST_INVALID"),

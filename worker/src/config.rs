@@ -27,8 +27,8 @@ pub struct WorkerConfig {
     pub max_attempts: u32,
     /// How long tasks are kept after they ended; for ever when absent.
     pub task_retention: Option<Duration>,
-    /// How long uploads are kept that nobody goes on with.
-    pub upload_retention: Duration,
+    /// How long uploads are kept that nobody goes on with, and pushed blobs that no manifest names.
+    pub upload_expiry: Duration,
     /// The wait before the second attempt; it doubles with each further one.
     pub retry_base: Duration,
     /// Counts what syncs take from upstreams.
@@ -50,7 +50,7 @@ impl Default for WorkerConfig {
             restart_pause: Duration::from_secs(1),
             max_attempts: 3,
             task_retention: None,
-            upload_retention: Duration::from_hours(24),
+            upload_expiry: Duration::from_hours(24),
             retry_base: Duration::from_secs(5),
             metrics: SyncMetrics::default(),
             logs: TaskLogs::default(),

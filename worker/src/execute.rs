@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::jobs::delete_pushed::Pushed;
 use crate::jobs::{self, JobContext};
 use crate::lease::Lease;
 use crate::reports::Reports;
@@ -209,6 +210,18 @@ async fn perform(context: &JobContext, work: Work) -> Result<(), JobError> {
             jobs::modify_content::perform(context, repository, base_version, &change).await
         }
         Work::CommitUpload { upload, digest } => jobs::commit_upload::perform(context, upload, &digest).await,
+        Work::PushManifest { repository, digest, tag } => {
+            jobs::push_manifest::perform(context, repository, &digest, tag.as_ref()).await
+        }
+        Work::DeleteTag { repository, tag } => {
+            jobs::delete_pushed::perform(context, repository, &Pushed::Tag(tag)).await
+        }
+        Work::DeleteManifest { repository, digest } => {
+            jobs::delete_pushed::perform(context, repository, &Pushed::Manifest(digest)).await
+        }
+        Work::DeleteBlob { repository, digest } => {
+            jobs::delete_pushed::perform(context, repository, &Pushed::Blob(digest)).await
+        }
         Work::SyncRepositories { repositories, mirror } => {
             jobs::sync_repositories::perform(context, &repositories, mirror).await
         }

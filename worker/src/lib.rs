@@ -11,6 +11,7 @@ mod execute;
 mod jobs;
 mod lease;
 mod metrics;
+mod old_uploads;
 mod reports;
 mod resources;
 mod retention;

@@ -19,7 +19,7 @@ use crate::running::Running;
 use crate::scheduler::fire_schedules;
 use crate::stop::StopReason;
 use crate::{WorkerConfig, WorkerError, task_log};
-use crate::{retention, stale_uploads};
+use crate::{old_uploads, retention, stale_uploads};
 use registry::chain;
 
 /// How long the last lines of logs may take to be written at the shutdown.
@@ -53,7 +53,8 @@ pub async fn run(
     background.spawn(fire_schedules(catalog.clone(), shutdown.clone()));
 
     background.spawn(retention::keep(catalog.clone(), config.task_retention));
-    background.spawn(stale_uploads::remove(catalog.clone(), blobs.clone(), config.upload_retention));
+    background.spawn(stale_uploads::remove(catalog.clone(), blobs.clone(), config.upload_expiry));
+    background.spawn(old_uploads::remove(catalog.clone(), blobs.clone(), config.upload_expiry));
 
     let (log_writer, log_stop) = (Uuid::now_v7(), CancellationToken::new());
     let writing = task_log::write(config.logs.clone(), catalog.clone(), log_writer, log_stop.clone());

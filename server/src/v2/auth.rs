@@ -7,7 +7,8 @@ use std::sync::Arc;
 use poem::http::{HeaderValue, StatusCode};
 use poem::{Request, Response};
 use registry::RepositoryName;
-use storage::{Served, User};
+use storage::{Served, StorageError, User};
+use uuid::Uuid;
 
 use super::V2Error;
 use crate::AppState;
@@ -28,11 +29,20 @@ pub(super) enum Caller {
 
 impl Caller {
     /// Whether the caller may do this to a repository that is not public, or is not there.
-    fn may(&self, name: &RepositoryName, action: &str) -> bool {
+    pub(super) fn may(&self, name: &RepositoryName, action: &str) -> bool {
         match self {
             Self::Anonymous => false,
             Self::Bearer(claims) => claims.is_of_user() && claims.allows(name, action),
             Self::User(user) => user.is_admin,
+        }
+    }
+
+    /// The user, in whose name a task runs.
+    pub(super) async fn user_id(&self, state: &AppState) -> Result<Option<Uuid>, StorageError> {
+        match self {
+            Self::Anonymous => Ok(None),
+            Self::Bearer(claims) => state.catalog.find_user_id(&claims.sub).await,
+            Self::User(user) => Ok(Some(user.id)),
         }
     }
 
@@ -76,23 +86,39 @@ impl<'a> Visit<'a> {
     pub(super) async fn authorise_pull(&self, name: &RepositoryName) -> Result<Arc<Served>, V2Error> {
         let scope = || format!("repository:{name}:pull");
         let caller = self.identify(Some(&scope)).await?;
-        match self.state.catalog.find_served(name).await? {
+        let known = match self.state.catalog.find_served(name).await? {
+            Some(known) => Some(known),
+            // It may have been made a moment ago, in another process.
+            None => self.state.catalog.find_served_now(name).await?,
+        };
+        match known {
             Some(served) if !served.private || caller.may(name, "pull") => Ok(served),
             None if caller.may(name, "pull") => Err(V2Error::NameUnknown(name.clone())),
             _ => Err(self.not_enough(&caller, &scope())),
         }
     }
 
-    /// Whether the caller may change what is under the name.
+    /// What the name serves by now, if that is another version than `served`: what is missing there may have been
+    /// pushed a moment ago, in another process.
+    pub(super) async fn find_newer(&self, served: &Served) -> Result<Option<Arc<Served>>, V2Error> {
+        let now = self.state.catalog.find_served_now(&served.base_path).await?;
+        let is_alike = |now: &Arc<Served>| {
+            (now.distribution, now.private, now.repository)
+                == (served.distribution, served.private, served.repository)
+        };
+        Ok(now.filter(|now| is_alike(now) && now.version != served.version))
+    }
+
+    /// Whether the caller may change what is under the name; the name need not be there.
     pub(super) async fn authorise_change(
         &self,
         name: &RepositoryName,
         actions: &[&str],
-    ) -> Result<(), V2Error> {
+    ) -> Result<Caller, V2Error> {
         let scope = || format!("repository:{name}:{}", actions.join(","));
         let caller = self.identify(Some(&scope)).await?;
         if actions.iter().all(|action| caller.may(name, action)) {
-            Ok(())
+            Ok(caller)
         } else {
             Err(self.not_enough(&caller, &scope()))
         }

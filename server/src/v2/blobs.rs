@@ -1,6 +1,6 @@
 //! `GET` and `HEAD` of blobs (OCI distribution-spec 1.1, "Pulling blobs").
 //!
-//! A digest alone opens nothing: the blob has to be in the version that the name serves.
+//! A digest alone opens nothing: the blob has to be in the version that the name serves, or to have been pushed there.
 
 use std::ops::Range;
 
@@ -20,8 +20,15 @@ pub(super) async fn pull(
     digest: &Digest,
 ) -> Result<Response, V2Error> {
     let served = visit.authorise_pull(name).await?;
+    let catalog = &visit.state.catalog;
+    let mut found = catalog.find_served_blob(&served, digest).await?;
+    if found.is_none()
+        && let Some(newer) = visit.find_newer(&served).await?
+    {
+        found = catalog.find_served_blob(&newer, digest).await?;
+    }
     let unknown = || V2Error::BlobUnknown { name: name.clone(), digest: digest.clone() };
-    let size_bytes = visit.state.catalog.find_served_blob(&served, digest).await?.ok_or_else(unknown)?;
+    let size_bytes = found.ok_or_else(unknown)?;
     let mut response = Response::default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_DIGEST, digest_value(digest));

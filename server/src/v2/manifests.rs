@@ -1,8 +1,11 @@
 //! `GET` and `HEAD` of manifests (OCI distribution-spec 1.1, "Pulling manifests").
 
+use std::sync::Arc;
+
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Response};
 use registry::{Reference, RepositoryName};
+use storage::{Served, ServedManifest};
 
 use super::auth::Visit;
 use super::validators::{Lifetime, cache_control, digest_value, entity_tag, is_known};
@@ -15,17 +18,18 @@ pub(super) async fn pull(
     reference: Reference,
 ) -> Result<Response, V2Error> {
     let served = visit.authorise_pull(name).await?;
-    let catalog = &visit.state.catalog;
-    let (digest, lifetime) = match &reference {
-        Reference::Digest(digest) => (Some(digest.clone()), Lifetime::Forever),
-        Reference::Tag(tag) => (catalog.find_served_tag(&served, tag).await?, Lifetime::Revalidate),
-    };
-    let manifest = match &digest {
-        Some(digest) => catalog.find_served_manifest(&served, digest).await?,
-        None => None,
-    };
-    let Some(manifest) = manifest else {
+    let mut found = find(visit, &served, &reference).await?;
+    if found.is_none()
+        && let Some(newer) = visit.find_newer(&served).await?
+    {
+        found = find(visit, &newer, &reference).await?;
+    }
+    let Some(manifest) = found else {
         return Err(V2Error::ManifestUnknown { name: name.clone(), reference });
+    };
+    let lifetime = match reference {
+        Reference::Digest(_) => Lifetime::Forever,
+        Reference::Tag(_) => Lifetime::Revalidate,
     };
     let sent = visit.request.headers();
     if !accept::accepts(sent, manifest.media_type.as_str()) {
@@ -49,4 +53,20 @@ pub(super) async fn pull(
         response.set_body(Body::from_bytes(manifest.bytes.clone()));
     }
     Ok(response)
+}
+
+async fn find(
+    visit: &Visit<'_>,
+    served: &Served,
+    reference: &Reference,
+) -> Result<Option<Arc<ServedManifest>>, V2Error> {
+    let catalog = &visit.state.catalog;
+    let digest = match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(tag) => catalog.find_served_tag(served, tag).await?,
+    };
+    match &digest {
+        Some(digest) => Ok(catalog.find_served_manifest(served, digest).await?),
+        None => Ok(None),
+    }
 }

@@ -2,6 +2,7 @@
 
 use poem::http::Method;
 use registry::{Digest, Reference, RepositoryName};
+use uuid::Uuid;
 
 use super::V2Error;
 
@@ -19,11 +20,30 @@ pub(super) enum Route {
     /// `GET` or `HEAD /v2/<name>/blobs/<digest>`
     PullBlob(RepositoryName, Digest),
     /// `GET /v2/<name>/referrers/<digest>`
-    ListReferrers(RepositoryName),
-    /// Anything under `blobs/uploads/`, and `PUT …/manifests/<reference>`
-    Push(RepositoryName),
-    /// `DELETE` of a manifest, tag or blob
-    Delete(RepositoryName),
+    ListReferrers(RepositoryName, Digest),
+    /// `POST /v2/<name>/blobs/uploads/`
+    StartUpload(RepositoryName),
+    /// Any method of `/v2/<name>/blobs/uploads/<session>`; the session is absent if it is none of ours.
+    Upload(RepositoryName, UploadStep, Option<Uuid>),
+    /// `PUT /v2/<name>/manifests/<reference>`
+    PushManifest(RepositoryName, Reference),
+    /// `DELETE /v2/<name>/manifests/<reference>`
+    DeleteManifest(RepositoryName, Reference),
+    /// `DELETE /v2/<name>/blobs/<digest>`
+    DeleteBlob(RepositoryName, Digest),
+}
+
+/// What is done to an upload session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UploadStep {
+    /// `GET`: how much has arrived?
+    Status,
+    /// `PATCH`: more.
+    Continue,
+    /// `PUT`: that was all.
+    Finish,
+    /// `DELETE`: forget it.
+    Cancel,
 }
 
 impl Route {
@@ -41,7 +61,7 @@ impl Route {
         }
         if let Some(name) = tail.strip_suffix("/blobs/uploads").or(tail.strip_suffix("/blobs/uploads/")) {
             return match *method {
-                Method::POST => Ok(Self::Push(name.parse()?)),
+                Method::POST => Ok(Self::StartUpload(name.parse()?)),
                 _ => Err(V2Error::MethodNotAllowed("POST")),
             };
         }
@@ -50,33 +70,34 @@ impl Route {
             let name = name.parse()?;
             return match *method {
                 Method::GET | Method::HEAD => Ok(Self::PullManifest(name, last.parse()?)),
-                Method::PUT => Ok(Self::Push(name)),
-                Method::DELETE => Ok(Self::Delete(name)),
+                Method::PUT => Ok(Self::PushManifest(name, last.parse().map_err(V2Error::BadReference)?)),
+                Method::DELETE => Ok(Self::DeleteManifest(name, last.parse()?)),
                 _ => Err(V2Error::MethodNotAllowed("GET, HEAD, PUT, DELETE")),
             };
         }
         if let Some(name) = front.strip_suffix("/blobs/uploads") {
             let name = name.parse()?;
-            return match *method {
-                Method::GET | Method::HEAD | Method::PATCH | Method::PUT | Method::DELETE => {
-                    Ok(Self::Push(name))
-                }
-                _ => Err(V2Error::MethodNotAllowed("GET, PATCH, PUT, DELETE")),
+            let step = match *method {
+                Method::GET | Method::HEAD => UploadStep::Status,
+                Method::PATCH => UploadStep::Continue,
+                Method::PUT => UploadStep::Finish,
+                Method::DELETE => UploadStep::Cancel,
+                _ => return Err(V2Error::MethodNotAllowed("GET, PATCH, PUT, DELETE")),
             };
+            return Ok(Self::Upload(name, step, Uuid::try_parse(last).ok()));
         }
         if let Some(name) = front.strip_suffix("/blobs") {
             let name = name.parse()?;
             let digest = last.parse()?;
             return match *method {
                 Method::GET | Method::HEAD => Ok(Self::PullBlob(name, digest)),
-                Method::DELETE => Ok(Self::Delete(name)),
+                Method::DELETE => Ok(Self::DeleteBlob(name, digest)),
                 _ => Err(V2Error::MethodNotAllowed("GET, HEAD, DELETE")),
             };
         }
         if let Some(name) = front.strip_suffix("/referrers") {
             let name = name.parse()?;
-            let _: Digest = last.parse()?;
-            return read(Self::ListReferrers(name));
+            return read(Self::ListReferrers(name, last.parse()?));
         }
         Err(V2Error::NoSuchEndpoint)
     }
@@ -86,14 +107,19 @@ impl Route {
 mod tests {
     use super::*;
 
+    const UPLOAD: &str = "0189d7a0-5b1f-7000-8000-000000000000";
+
     fn parse(method: &Method, tail: &str) -> String {
         match Route::parse(method, tail) {
             Ok(Route::ListTags(name)) => format!("tags {name}"),
             Ok(Route::PullManifest(name, reference)) => format!("manifest {name} {reference}"),
             Ok(Route::PullBlob(name, digest)) => format!("blob {name} {digest}"),
-            Ok(Route::ListReferrers(name)) => format!("referrers {name}"),
-            Ok(Route::Push(name)) => format!("push {name}"),
-            Ok(Route::Delete(name)) => format!("delete {name}"),
+            Ok(Route::ListReferrers(name, digest)) => format!("referrers {name} {digest}"),
+            Ok(Route::StartUpload(name)) => format!("start {name}"),
+            Ok(Route::Upload(name, step, id)) => format!("{step:?} {name} {}", id.is_some()),
+            Ok(Route::PushManifest(name, reference)) => format!("push {name} {reference}"),
+            Ok(Route::DeleteManifest(name, reference)) => format!("delete manifest {name} {reference}"),
+            Ok(Route::DeleteBlob(name, digest)) => format!("delete blob {name} {digest}"),
             Ok(route) => format!("{route:?}"),
             Err(error) => error.code().to_owned(),
         }
@@ -120,15 +146,19 @@ mod tests {
                 format!("a/blobs/uploads/blobs/{digest}"),
                 format!("blob a/blobs/uploads {digest}"),
             ),
-            (Method::GET, format!("a/referrers/{digest}"), "referrers a".into()),
-            (Method::POST, "a/blobs/uploads/".into(), "push a".into()),
-            (Method::POST, "a/b/blobs/uploads".into(), "push a/b".into()),
-            (Method::PATCH, "a/blobs/uploads/0189".into(), "push a".into()),
-            (Method::PUT, "a/blobs/uploads/0189".into(), "push a".into()),
-            (Method::GET, "a/blobs/uploads/0189".into(), "push a".into()),
-            (Method::PUT, "a/manifests/latest".into(), "push a".into()),
-            (Method::DELETE, "a/manifests/latest".into(), "delete a".into()),
-            (Method::DELETE, format!("a/blobs/{digest}"), "delete a".into()),
+            (Method::GET, format!("a/referrers/{digest}"), format!("referrers a {digest}")),
+            (Method::POST, "a/blobs/uploads/".into(), "start a".into()),
+            (Method::POST, "a/b/blobs/uploads".into(), "start a/b".into()),
+            (Method::PATCH, format!("a/blobs/uploads/{UPLOAD}"), "Continue a true".into()),
+            (Method::PUT, format!("a/blobs/uploads/{UPLOAD}"), "Finish a true".into()),
+            (Method::GET, format!("a/blobs/uploads/{UPLOAD}"), "Status a true".into()),
+            (Method::DELETE, format!("a/blobs/uploads/{UPLOAD}"), "Cancel a true".into()),
+            (Method::PATCH, "a/blobs/uploads/0189".into(), "Continue a false".into()),
+            (Method::PATCH, "a/blobs/uploads/..".into(), "Continue a false".into()),
+            (Method::PUT, "a/manifests/latest".into(), "push a latest".into()),
+            (Method::PUT, format!("a/manifests/{digest}"), format!("push a {digest}")),
+            (Method::DELETE, "a/manifests/latest".into(), "delete manifest a latest".into()),
+            (Method::DELETE, format!("a/blobs/{digest}"), format!("delete blob a {digest}")),
         ];
         for (method, tail, expected) in cases {
             assert_eq!(parse(&method, &tail), expected, "{method} {tail}");

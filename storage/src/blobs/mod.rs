@@ -4,6 +4,7 @@
 //! blobs/
 //!   .staging/<process>/<uuid>    being written, by a process that holds .staging/<process>.lock
 //!   .uploads/<uuid>             artifacts that arrive in pieces
+//!   .pushes/<uuid>               being pushed: what has arrived in an upload session
 //!   sha256/9f/9f86d081…          whole and verified
 //! ```
 //!
@@ -17,6 +18,8 @@ mod read;
 mod stage;
 mod staging;
 mod turn;
+mod upload;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +37,7 @@ pub use check::Verdict;
 pub use read::BlobBody;
 pub use stage::StagedBlob;
 pub use turn::FetchTurn;
+pub use upload::BlobUpload;
 
 /// The blobs of an installation. Clones share everything.
 #[derive(Debug, Clone)]
@@ -46,6 +50,7 @@ struct Inner {
     objects: LocalFileSystem,
     blocks: blocks::Blocks,
     turns: turn::Turns,
+    hashes: upload::Hashes,
 }
 
 /// A file in its place.
@@ -77,6 +82,8 @@ impl BlobStore {
         let folder = folder.to_owned();
         tokio::task::spawn_blocking(move || {
             let staging = staging::StagingFolder::open(&folder)?;
+            let pushes = folder.join(upload::FOLDER);
+            std::fs::create_dir_all(&pushes).map_err(|error| StorageError::io("create", &pushes, error))?;
             let objects = LocalFileSystem::new_with_prefix(&folder)?;
             Ok(Self(Arc::new(Inner {
                 folder,
@@ -84,6 +91,7 @@ impl BlobStore {
                 objects,
                 blocks: blocks::Blocks::default(),
                 turns: turn::Turns::default(),
+                hashes: upload::Hashes::default(),
             })))
         })
         .await?

@@ -11,7 +11,7 @@ use super::membership::Kind;
 use super::sync::column;
 use super::{Catalog, Tx};
 use crate::BlobStore;
-use crate::entity::{blob, content, manifest_blob, repository_content};
+use crate::entity::{blob, content, manifest_blob, pushed_blob, repository_content};
 use crate::error::{Result, StorageError};
 use registry::query::{FilterValue, ListQuery, Op, Page};
 
@@ -71,7 +71,9 @@ impl Tx {
             .filter(manifest_blob::Column::Digest.eq(&row.digest))
             .one(&self.inner)
             .await?;
-        if held.is_some() || needed.is_some() {
+        let pushed =
+            pushed_blob::Entity::find().filter(pushed_blob::Column::BlobId.eq(id)).one(&self.inner).await?;
+        if held.is_some() || needed.is_some() || pushed.is_some() {
             return Err(StorageError::InUse {
                 field: "artifact",
                 message: "The Artifact cannot be deleted because it is associated with Content.".to_owned(),

@@ -245,6 +245,10 @@ impl Tx {
     pub async fn create_distribution(&self, id: Uuid, new: NewDistribution) -> Result<Distribution> {
         self.lock_resources().await?;
         self.check_distribution(&new, None).await?;
+        self.insert_distribution(id, new).await
+    }
+
+    pub(super) async fn insert_distribution(&self, id: Uuid, new: NewDistribution) -> Result<Distribution> {
         let now = self.now_micros();
         let (repository_id, version_number) = served_columns(&new);
         let row = ActiveModel {
@@ -314,12 +318,10 @@ impl Tx {
                 "Relative path is not in canonical form. Bad Path",
             ));
         }
-        let holder = |column: Column, value: &str| Entity::find().filter(column.eq(value)).one(&self.inner);
-        let name = holder(Column::Name, &wanted.name).await?;
-        must_be_free(name.map(|row| row.id), own, "name")?;
-        let path = holder(Column::BasePath, &wanted.base_path).await?;
-        must_be_free(path.map(|row| row.id), own, "base_path")?;
-        self.check_overlap(&wanted.base_path, own).await?;
+        let keeps_path = self.check_unique(wanted, own).await?;
+        if !keeps_path {
+            self.check_overlap(&wanted.base_path, own).await?;
+        }
         match (wanted.repository, wanted.version) {
             (Some(_), Some(_)) => Err(StorageError::invalid(
                 "repository_version",
@@ -333,6 +335,16 @@ impl Tx {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a name or a path that another distribution has; whether the path is its own already.
+    pub(super) async fn check_unique(&self, wanted: &NewDistribution, own: Option<Uuid>) -> Result<bool> {
+        let holder = |column: Column, value: &str| Entity::find().filter(column.eq(value)).one(&self.inner);
+        let name = holder(Column::Name, &wanted.name).await?;
+        must_be_free(name.map(|row| row.id), own, "name")?;
+        let path = holder(Column::BasePath, &wanted.base_path).await?.map(|row| row.id);
+        must_be_free(path, own, "base_path")?;
+        Ok(path.is_some())
     }
 
     /// One base path must not lie within another: a name would then mean two things.

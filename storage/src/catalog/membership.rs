@@ -77,7 +77,8 @@ pub(super) fn condition(id: &Expr, op: Op, value: &FilterValue) -> Option<Condit
             old.column(content::Column::Id)
                 .from(content::Entity)
                 .and_where(Expr::col(content::Column::Touched).lt(moment.as_micros()));
-            all.add(id.clone().in_subquery(old)).add(Expr::exists(held).not())
+            let pushed = super::orphans::pushes(id);
+            all.add(id.clone().in_subquery(old)).add(Expr::exists(held).not()).add(Expr::exists(pushed).not())
         }
         _ => return None,
     })

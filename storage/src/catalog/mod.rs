@@ -6,6 +6,7 @@
 pub mod any_content;
 pub mod artifact_uploads;
 mod artifacts;
+mod blob_places;
 mod change;
 mod changes;
 pub mod content;
@@ -17,8 +18,12 @@ pub(crate) mod list;
 mod membership;
 mod modify;
 pub mod orphans;
+mod parts;
 mod passwords;
 mod publish;
+mod push;
+pub mod push_target;
+pub mod referrers;
 pub mod remotes;
 mod removal;
 pub mod repositories;
@@ -30,6 +35,7 @@ pub mod sync;
 pub mod task_groups;
 pub mod task_logs;
 pub mod tasks;
+pub mod uploads;
 pub mod users;
 pub mod versions;
 

@@ -285,7 +285,7 @@ pub(super) fn difference(one: &Members, other: &Members) -> Members {
     one.iter().filter(|(id, _)| !other.contains_key(*id)).map(|(id, kind)| (*id, *kind)).collect()
 }
 
-fn count(members: &Members) -> Counts {
+pub(super) fn count(members: &Members) -> Counts {
     let of = |kind: Kind| {
         i64::try_from(members.values().filter(|found| **found == kind.number()).count()).unwrap_or(i64::MAX)
     };

@@ -192,6 +192,7 @@ impl Tx {
             synced_at: Set(None),
             created: Set(now),
             updated: Set(now),
+            is_push: Set(false),
         };
         let repository: Repository = row.insert(&self.inner).await?.try_into()?;
         let first = versions::row(repository.id, 0, None, now, versions::ContentSummary::default());

@@ -38,8 +38,10 @@ pub struct Served {
     pub repository: Option<Uuid>,
     /// The version's number, when there is something to serve.
     pub version: Option<i64>,
-    /// Whether the repository was ever synced: then nothing can be pushed to it.
+    /// Whether the repository was ever synced, or has a remote to sync from: then nothing can be pushed to it.
     pub is_mirror: bool,
+    /// Whether the name serves one version for good, rather than the latest one.
+    pub is_fixed: bool,
 }
 
 /// A manifest as it goes over the wire.
@@ -109,6 +111,12 @@ impl Catalog {
         Ok(served)
     }
 
+    /// What the name stands for, not from memory: whatever another process has committed is seen.
+    pub async fn find_served_now(&self, name: &RepositoryName) -> Result<Option<Arc<Served>>> {
+        self.0.served.names.invalidate(name);
+        self.find_served(name).await
+    }
+
     async fn look_up_name(&self, name: &RepositoryName) -> Result<Option<Served>> {
         let found = distribution::Entity::find()
             .filter(distribution::Column::BasePath.eq(name.as_str()))
@@ -126,7 +134,10 @@ impl Catalog {
             version: repository
                 .as_ref()
                 .map(|repository| row.version_number.unwrap_or(repository.latest_version)),
-            is_mirror: repository.as_ref().is_some_and(|repository| repository.synced_at.is_some()),
+            is_mirror: repository
+                .as_ref()
+                .is_some_and(|repository| repository.synced_at.is_some() || repository.remote_id.is_some()),
+            is_fixed: row.version_number.is_some(),
             repository: repository.map(|repository| repository.id),
         }))
     }
@@ -197,7 +208,10 @@ impl Catalog {
             .filter(present_at(key.1))
             .one(self.reader())
             .await?;
-        let Some(size) = row.map(|row| read_size(row.size_bytes)).transpose()? else { return Ok(None) };
+        let Some(size) = row.map(|row| read_size(row.size_bytes)).transpose()? else {
+            // What was pushed to the repository is there before a version has it.
+            return if served.is_fixed { Ok(None) } else { self.find_pushed_blob(key.0, digest).await };
+        };
         self.0.served.blobs.insert((key, digest.clone()), size);
         Ok(Some(size))
     }

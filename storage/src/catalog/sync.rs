@@ -132,6 +132,12 @@ impl Catalog {
 }
 
 impl Tx {
+    /// Records a manifest, unless it is recorded already.
+    pub async fn record_manifest(&self, new: NewManifest) -> Result<()> {
+        self.lock_content().await?;
+        self.record_manifests(&[new]).await
+    }
+
     async fn record_manifests(&self, manifests: &[NewManifest]) -> Result<()> {
         let texts = manifests.iter().map(|new| new.digest.as_str());
         let held: HashSet<String> = manifest::Entity::find()
@@ -257,6 +263,12 @@ fn manifest_row(id: Uuid, new: &NewManifest) -> manifest::ActiveModel {
         ),
         is_bootable: Set(is_bootable(manifest, config)),
         is_flatpak: Set(config.labels.contains_key(FLATPAK_REF) || annotation(FLATPAK_REF)),
+        subject: Set(manifest.subject.as_ref().map(|subject| subject.digest.to_string())),
+        artifact_type: Set(manifest
+            .subject
+            .as_ref()
+            .and(manifest.artifact_type.as_ref())
+            .map(ToString::to_string)),
     }
 }
 

@@ -72,6 +72,11 @@ impl Catalog {
         }
     }
 
+    /// The id of the user with this name.
+    pub async fn find_user_id(&self, username: &str) -> Result<Option<Uuid>> {
+        Ok(Entity::find().filter(Column::Username.eq(username)).one(self.reader()).await?.map(|row| row.id))
+    }
+
     /// Makes the user `admin` when there is no user at all.
     pub async fn ensure_admin(&self, password: Option<&str>) -> Result<AdminSetup> {
         if Entity::find().one(self.reader()).await?.is_some() {

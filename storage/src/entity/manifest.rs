@@ -21,6 +21,9 @@ pub(crate) struct Model {
     pub compressed_image_size: Option<i64>,
     pub is_bootable: bool,
     pub is_flatpak: bool,
+    pub subject: Option<String>,
+    /// Of a manifest with a subject.
+    pub artifact_type: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,12 +3,14 @@
 pub(crate) mod artifact_upload;
 pub(crate) mod artifact_upload_chunk;
 pub(crate) mod blob;
+pub(crate) mod blob_upload;
 pub(crate) mod content;
 pub(crate) mod distribution;
 pub(crate) mod doomed_file;
 pub(crate) mod manifest;
 pub(crate) mod manifest_blob;
 pub(crate) mod manifest_child;
+pub(crate) mod pushed_blob;
 pub(crate) mod remote;
 pub(crate) mod repository;
 pub(crate) mod repository_content;

@@ -18,6 +18,7 @@ pub(crate) struct Model {
     pub synced_at: Option<i64>,
     pub created: i64,
     pub updated: i64,
+    pub is_push: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

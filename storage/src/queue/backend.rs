@@ -73,6 +73,10 @@ impl JobQueue {
             | Work::DeleteVersion { .. }
             | Work::ModifyContent { .. }
             | Work::CommitUpload { .. }
+            | Work::PushManifest { .. }
+            | Work::DeleteTag { .. }
+            | Work::DeleteManifest { .. }
+            | Work::DeleteBlob { .. }
             | Work::Unknown => Self::Short,
         }
     }

@@ -33,6 +33,11 @@ impl Fixture {
         Catalog::connect(config, clock.clone()).await.unwrap()
     }
 
+    /// Where the database is.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
     /// Makes apalis forget every job, as if it had lost them.
     pub(crate) async fn lose_jobs(&self) {
         self.execute("DELETE FROM apalis.jobs").await;
@@ -122,9 +127,15 @@ pub(crate) async fn record_image(catalog: &Catalog, seed: &str) -> Digest {
 
 /// Records blobs, whose files nothing here looks at.
 pub(crate) async fn record_blobs(catalog: &Catalog, blobs: Vec<(Digest, u64)>) {
+    let (_folder, store) = store().await;
+    catalog.record_blobs(&store, blobs).await.unwrap();
+}
+
+/// An empty store.
+pub(crate) async fn store() -> (tempfile::TempDir, BlobStore) {
     let folder = tempfile::tempdir().unwrap();
     let store = BlobStore::open(folder.path()).await.unwrap();
-    catalog.record_blobs(&store, blobs).await.unwrap();
+    (folder, store)
 }
 
 /// The digest of the layer in [`record_image`].

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use registry::{Digest, Timestamp};
 use storage::{BlobStore, Catalog, Freed, OrphanKind, StorageError};
 
-use crate::fixture::{Fixture, every_database, layer_of, publish, record_image, repository};
+use crate::fixture::{Fixture, every_database, layer_of, publish, record_image, repository, store};
 
 async fn orphans(catalog: &Catalog, untouched_since: Timestamp) -> Vec<usize> {
     let mut found = Vec::new();
@@ -35,12 +35,6 @@ async fn put(store: &BlobStore, bytes: &'static [u8]) -> Digest {
     staged.write(Bytes::from_static(bytes)).await.unwrap();
     staged.finish(None).await.unwrap();
     digest
-}
-
-async fn store() -> (tempfile::TempDir, BlobStore) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = BlobStore::open(folder.path()).await.unwrap();
-    (folder, store)
 }
 
 /// Deletes every marked file; gives what that freed.

@@ -106,7 +106,9 @@ fn check_credentials(state: &mut State, request: &Recorded) -> Option<Reply> {
         _ => {}
     }
     let realm = tokens.realm.unwrap_or_else(|| format!("{}/token", state.origin));
-    let name = ["/manifests/", "/blobs/", "/tags/"].iter().find_map(|part| path[4..].split_once(part));
+    let name = ["/manifests/", "/blobs/", "/tags/", "/referrers/"]
+        .iter()
+        .find_map(|part| path[4..].split_once(part));
     let scope = match name {
         Some((name, _)) if tokens.names_scope => format!(",scope=\"repository:{name}:pull\""),
         _ => String::new(),
@@ -126,6 +128,9 @@ fn route(state: &mut State, request: &Recorded) -> Reply {
     let Some((_, tail)) = path.split_once("/v2/") else { return Reply::refuse(404, "UNKNOWN") };
     let parts: Vec<&str> = tail.rsplitn(3, '/').collect();
     let [last, kind, name] = parts[..] else { return Reply::new(200, "{}") };
+    if kind == "referrers" && !state.lists_referrers {
+        return Reply::refuse(404, "UNKNOWN");
+    }
     let Some(repository) = state.repositories.get(name) else { return Reply::refuse(404, "NAME_UNKNOWN") };
     match (kind, last) {
         ("tags", "list") => list_tags(name, repository, query, state.page_size),
@@ -138,6 +143,15 @@ fn route(state: &mut State, request: &Recorded) -> Reply {
             Reply::new(200, bytes.clone())
                 .with("Content-Type", media_type)
                 .with("Docker-Content-Digest", digest.as_str())
+        }
+        ("referrers", subject) => {
+            let refers = |bytes: &Bytes| {
+                let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+                document["subject"]["digest"] == subject
+            };
+            let found = repository.manifests.iter().filter(|(_, (_, bytes))| refers(bytes));
+            let index = index_of(found.map(|(digest, _)| digest.to_string()));
+            Reply::new(200, index).with("Content-Type", "application/vnd.oci.image.index.v1+json")
         }
         ("blobs", digest) => {
             let found = digest.parse().ok().and_then(|digest: Digest| repository.blobs.get(&digest));
@@ -179,4 +193,17 @@ fn make_token(state: &mut State, request: &Recorded) -> Reply {
         body["expires_in"] = seconds.into();
     }
     Reply::new(200, body.to_string())
+}
+
+/// An index that lists manifests.
+pub(super) fn index_of(digests: impl Iterator<Item = String>) -> String {
+    let manifests: Vec<_> = digests
+        .map(|digest| json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 7}))
+        .collect();
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": manifests,
+    })
+    .to_string()
 }

@@ -145,7 +145,7 @@ async fn uploads_that_nobody_goes_on_with_are_thrown_away() {
     for id in [upload, Uuid::now_v7()] {
         blobs.write_chunk(id, 0, b"abc".as_slice().into()).await.unwrap();
     }
-    let config = WorkerConfig { upload_retention: Duration::from_millis(20), ..quick() };
+    let config = WorkerConfig { upload_expiry: Duration::from_millis(20), ..quick() };
     let shutdown = CancellationToken::new();
     let worker = tokio::spawn(worker::run(catalog.clone(), blobs.clone(), config, shutdown.clone()));
     until("the uploads' end", async || {

@@ -11,7 +11,9 @@ mod house;
 mod lifecycle;
 mod mirroring;
 mod orphans;
+mod referrers;
 mod repair;
+mod uploads;
 
 #[path = "../../../tests/harness/faults.rs"]
 pub mod faults;

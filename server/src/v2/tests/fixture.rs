@@ -27,7 +27,7 @@ pub(crate) struct Fixture {
     pub(crate) state: AppState,
     pub(crate) clock: Clock,
     pub(crate) client: TestClient<BoxEndpoint<'static, Response>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An image of one layer.
@@ -46,7 +46,6 @@ pub(crate) struct Kind {
 
 pub(crate) const PUBLIC_MIRROR: Kind = Kind { private: false, synced: true };
 pub(crate) const PRIVATE_MIRROR: Kind = Kind { private: true, synced: true };
-pub(crate) const PUBLIC_OWN: Kind = Kind { private: false, synced: false };
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
@@ -72,7 +71,12 @@ impl Fixture {
         let blobs = BlobStore::open(&folder.path().join("blobs")).await.unwrap();
         let state = AppState::new(catalog, blobs, Arc::new(config)).await.unwrap();
         let client = TestClient::new(router::routes(state.clone()).boxed());
-        Self { state, clock, client, _folder: folder }
+        Self { state, clock, client, folder }
+    }
+
+    /// Where everything is.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Serves an image of one layer under `name` with these tags.

@@ -91,12 +91,3 @@ async fn the_catalog_can_be_closed() {
     let answer = fixture.get("/v2/_catalog").header("authorization", basic("admin", PASSWORD)).send().await;
     assert_eq!(json_of(answer).await, json!({"repositories": []}));
 }
-
-#[tokio::test]
-async fn referrers_are_left_to_the_tag_schema() {
-    let fixture = Fixture::new().await;
-    let image = fixture.serve("a", &PUBLIC_MIRROR, &["t"], b"x").await;
-    let answer = fixture.get(format!("/v2/a/referrers/{}", image.digest)).send().await;
-    let message = "this registry does not list referrers: use the referrers tag schema";
-    assert_error(answer, StatusCode::NOT_FOUND, "UNSUPPORTED", message).await;
-}

@@ -4,7 +4,7 @@ mod access;
 pub(crate) mod fixture;
 mod lists;
 mod pulls;
-mod pushes;
+mod push;
 mod site;
 mod tokens;
 mod wire;

@@ -20,7 +20,7 @@ use super::membership::Kind;
 use super::sync::read_size;
 use super::versions::CHUNK;
 use super::{Catalog, Tx};
-use crate::entity::{blob, content, manifest, repository_content, tag};
+use crate::entity::{blob, content, manifest, pushed_blob, repository_content, tag};
 use crate::error::Result;
 use crate::fail_point;
 
@@ -243,8 +243,11 @@ fn is_orphan(kind: OrphanKind, id: &Expr, untouched_since: Timestamp) -> Expr {
         .and_where(Expr::col((content::Entity, content::Column::Id)).eq(id.clone()))
         .and_where(Expr::col((content::Entity, content::Column::Touched)).lte(untouched_since.as_micros()));
     let orphan = Expr::exists(untouched).and(Expr::exists(holders(id)).not());
-    if kind != OrphanKind::Manifest {
-        return orphan;
+    match kind {
+        OrphanKind::Tag => return orphan,
+        // What was just pushed waits for its manifest.
+        OrphanKind::Blob => return orphan.and(Expr::exists(pushes(id)).not()),
+        OrphanKind::Manifest => {}
     }
     // A tag that stays keeps its manifest.
     let tag_id = Expr::col((tag::Entity, tag::Column::Id));
@@ -255,6 +258,16 @@ fn is_orphan(kind: OrphanKind, id: &Expr, untouched_since: Timestamp) -> Expr {
         .and_where(Expr::col((tag::Entity, tag::Column::ManifestId)).eq(id.clone()))
         .and_where(is_orphan(OrphanKind::Tag, &tag_id, untouched_since).not());
     orphan.and(Expr::exists(named).not())
+}
+
+/// The pushes of a blob that no manifest has named yet.
+pub(super) fn pushes(blob: &Expr) -> SelectStatement {
+    let mut pushed = Query::select();
+    pushed
+        .expr(Expr::value(1))
+        .from(pushed_blob::Entity)
+        .and_where(Expr::col((pushed_blob::Entity, pushed_blob::Column::BlobId)).eq(blob.clone()));
+    pushed
 }
 
 /// The memberships of a piece.

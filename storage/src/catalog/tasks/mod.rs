@@ -3,6 +3,7 @@
 mod filters;
 mod old;
 mod related;
+mod wait;
 
 use std::time::Duration;
 
@@ -18,9 +19,7 @@ use crate::entity::task::{Column, Entity, Model};
 use crate::error::{Result, StorageError};
 use registry::query::{ListQuery, Page};
 use related::Related;
-
-/// How long a waiting client may miss what another process did.
-const WAIT_POLL: Duration = Duration::from_millis(500);
+pub use wait::TaskEnd;
 
 /// A task to submit.
 #[derive(Debug, Clone)]
@@ -181,20 +180,6 @@ impl Catalog {
         let ties = [column(Entity, Column::Seq), column(Entity, Column::Id)];
         let page = list::fetch(self.reader(), Entity::find(), query, filters::field, ties).await?;
         Ok(Page { total: page.total, items: self.complete(page.items).await? })
-    }
-
-    /// Waits until the task has ended, in this process or another.
-    pub async fn wait_for_task(&self, id: Uuid) -> Result<Task> {
-        let mut changes = self.0.signals.changes();
-        loop {
-            changes.mark_unchanged();
-            let task = self.find_task(id).await?.ok_or(StorageError::NotFound { kind: "Task" })?;
-            if task.state.is_final() {
-                return Ok(task);
-            }
-            // Whichever comes first: a commit of this process, or time to look what others did.
-            let _ = tokio::time::timeout(WAIT_POLL, changes.changed()).await;
-        }
     }
 
     async fn complete(&self, rows: Vec<Model>) -> Result<Vec<Task>> {

@@ -41,11 +41,21 @@ impl Walk {
                 self.source.progress.tag_known();
                 !self.whole.contains(&fetched.digest) && self.manifests.insert(fetched.digest.clone())
             }
-            (Reference::Digest(_), _) => true,
+            (Reference::Digest(digest), None) => {
+                self.leave_out(digest, &"the upstream does not have it");
+                return Ok(());
+            }
+            (Reference::Digest(_), Some(_)) => true,
         };
         match fetched {
             Some(FetchedManifest { digest, media_type, bytes }) if is_wanted => {
-                let manifest = self.look_into(reference, &media_type, &bytes, depth)?;
+                let manifest = match self.look_into(reference, &media_type, &bytes, depth) {
+                    Err(JobError::Manifest { source, .. }) if self.found.referrers.contains(&digest) => {
+                        self.leave_out(&digest, &source);
+                        return Ok(());
+                    }
+                    looked => looked?,
+                };
                 self.keep(NewManifest {
                     digest,
                     media_type: manifest.media_type.clone(),
@@ -70,7 +80,7 @@ impl Walk {
         self.found.tags.insert(tag, digest);
     }
 
-    fn want_manifest(&mut self, digest: &Digest, depth: usize) {
+    pub(super) fn want_manifest(&mut self, digest: &Digest, depth: usize) {
         if !self.whole.contains(digest) && self.manifests.insert(digest.clone()) {
             self.unknown_manifests.push((digest.clone(), depth));
         }

@@ -10,6 +10,7 @@ mod manifests;
 mod progress;
 mod publish;
 mod recorder;
+mod referrers;
 mod settings;
 mod source;
 mod tags;
@@ -101,9 +102,9 @@ async fn copy(
 ) -> Result<(), JobError> {
     context.reports.post(source.progress.reports(TaskState::Running)).await?;
     fail_point!("sync.begun");
-    let asks = tags::choose(source, filter, held, mirror).await?;
+    let choice = tags::choose(source, filter, held, mirror).await?;
     fail_point!("sync.tags-listed");
-    let walk = Walk::new(Arc::clone(source), held.manifests.clone(), asks);
+    let walk = Walk::new(Arc::clone(source), held.manifests.clone(), choice);
     let found = walk.run(&context.reports).await?;
     log_found(source, held, &found);
     fail_point!("sync.fetched");
@@ -112,7 +113,7 @@ async fn copy(
         let tags = progress::first_few(&found.missing);
         return Err(JobError::NothingFound { url: source.repository_url(), tags });
     }
-    publish::publish(context, source, held, &found.tags, filter, mirror).await
+    publish::publish(context, source, held, &found, filter, mirror).await
 }
 
 /// What an operator wants to read afterwards, whatever becomes of the version.

@@ -1,25 +1,27 @@
 //! The last act: the new version and the end of the task, in one transaction.
 
 use registry::TagFilter;
-use registry::sync_plan::{TagMap, plan_tags};
+use registry::sync_plan::plan_tags;
 use registry::task::TaskState;
-use storage::{NewVersion, Outcome, fail_point};
+use storage::{NewVersion, fail_point};
 
 use super::Held;
 use super::source::Source;
-use crate::jobs::JobContext;
-use crate::{JobError, resources};
+use super::walk::Found;
+use crate::JobError;
+use crate::jobs::{JobContext, published};
 
 /// Publishes what was found, if it differs from what is held, and ends the task.
 pub(super) async fn publish(
     context: &JobContext,
     source: &Source,
     held: &Held,
-    found: &TagMap,
+    found: &Found,
     filter: &TagFilter,
     mirror: bool,
 ) -> Result<(), JobError> {
-    let plan = plan_tags(&held.tags, found, filter, mirror);
+    let mut plan = plan_tags(&held.tags, &found.tags, filter, mirror);
+    plan.manifests.extend(found.referrers.iter().cloned());
     let is_unchanged = !mirror
         && held.repository.synced_at.is_some()
         && plan.set.is_empty()
@@ -43,11 +45,7 @@ pub(super) async fn publish(
         })
         .await?
     };
-    let outcome = Outcome::Completed {
-        created_resources: version.iter().map(resources::version).collect(),
-        result: version.as_ref().map(resources::version_result),
-    };
-    tx.finish_task(&context.fence, outcome).await?;
+    tx.finish_task(&context.fence, published(version.as_ref())).await?;
     fail_point!("sync.finished");
     tx.commit().await?;
     fail_point!("sync.committed");

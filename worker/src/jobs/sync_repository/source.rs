@@ -55,10 +55,11 @@ impl Source {
     }
 
     /// A manifest. `None` for a tag that isn't there; a digest that isn't there is an error, since something that
-    /// is there names it.
+    /// is there names it, unless that may be wrong.
     pub(super) async fn get_manifest(
         &self,
         reference: &Reference,
+        may_be_missing: bool,
     ) -> Result<Option<FetchedManifest>, JobError> {
         match self.client.get_manifest(reference).await {
             Ok(fetched) => {
@@ -67,7 +68,11 @@ impl Source {
                 tracing::debug!(%reference, manifest.digest = %fetched.digest, "manifest fetched");
                 Ok(Some(fetched))
             }
-            Err(UpstreamError::NotFound { .. }) if matches!(reference, Reference::Tag(_)) => Ok(None),
+            Err(UpstreamError::NotFound { .. })
+                if may_be_missing || matches!(reference, Reference::Tag(_)) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -1,11 +1,23 @@
 //! Which manifests to ask for, and how.
 
-use registry::{Reference, TagFilter};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use registry::{Digest, Reference, Tag, TagFilter};
 
 use super::Held;
 use super::source::Source;
 use super::walk::Ask;
 use crate::JobError;
+
+/// What to ask for.
+pub(super) struct Choice {
+    pub(super) asks: Vec<Ask>,
+    /// The digests that the filters name.
+    pub(super) digests: Vec<Digest>,
+    /// Those of the upstream's tags that look like ones of the referrers tag schema, if its tags were listed.
+    pub(super) referrer_tags: Option<Arc<HashSet<Tag>>>,
+}
 
 /// Decides from the filters what to ask for. The upstream's list of tags is only read when they need it.
 ///
@@ -20,12 +32,15 @@ pub(super) async fn choose(
     filter: &TagFilter,
     held: &Held,
     mirror: bool,
-) -> Result<Vec<Ask>, JobError> {
+) -> Result<Choice, JobError> {
+    let mut referrer_tags = None;
     let references: Vec<Reference> = if filter.needs_tag_list() {
         source.progress.want_tag_list();
         let listed = source.client.list_tags().await?;
         source.progress.tag_list_read();
         let listed_count = listed.len();
+        let of_schema = listed.iter().filter(|tag| is_of_schema(tag)).cloned();
+        referrer_tags = Some(Arc::new(of_schema.collect()));
         let taken: Vec<_> = listed.into_iter().filter(|tag| filter.takes(tag)).collect();
         tracing::info!(listed = listed_count, taken = taken.len(), "tags of the upstream were listed");
         if mirror && taken.is_empty() && !held.tags.is_empty() {
@@ -53,5 +68,19 @@ pub(super) async fn choose(
         };
         if is_held { Ask::Head(reference) } else { Ask::Get(reference, 0) }
     };
-    Ok(references.into_iter().map(ask).collect())
+    Ok(Choice {
+        asks: references.into_iter().map(ask).collect(),
+        digests: filter.digests().cloned().collect(),
+        referrer_tags,
+    })
+}
+
+/// `<algorithm>-<digits>`
+fn is_of_schema(tag: &Tag) -> bool {
+    ["sha256-", "sha512-"].iter().any(|start| {
+        tag.as_str().strip_prefix(start).is_some_and(|rest| {
+            rest.len() == 64
+                && rest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        })
+    })
 }

@@ -4,7 +4,7 @@
 //! takes in all that has arrived, asks the catalog about all new digests at once, and starts what may start. The
 //! first error ends the walk and every transfer with it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use upstream::FetchedManifest;
 use super::configs::Configs;
 use super::recorder::Recorder;
 use super::source::{Head, Source};
+use super::tags::Choice;
 use crate::JobError;
 use crate::reports::Reports;
 
@@ -58,6 +59,8 @@ pub(super) struct Found {
     pub(super) tags: TagMap,
     /// Tags that were asked for but aren't there.
     pub(super) missing: Vec<Tag>,
+    /// Manifests that come along since they refer to others.
+    pub(super) referrers: BTreeSet<Digest>,
 }
 
 pub(super) struct Walk {
@@ -65,6 +68,10 @@ pub(super) struct Walk {
     /// Manifests that need no look: they were published, and so are whole.
     pub(super) whole: HashSet<Digest>,
     pub(super) found: Found,
+    /// Digests that the filters name.
+    pub(super) named_digests: Vec<Digest>,
+    /// Tags of the upstream that may name lists of referrers, if its tags were listed.
+    pub(super) listed_tags: Option<Arc<HashSet<Tag>>>,
     /// Questions that wait for their turn, and how many are being asked.
     pub(super) asks: VecDeque<Ask>,
     asking: usize,
@@ -85,7 +92,8 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(source: Arc<Source>, whole: HashSet<Digest>, asks: Vec<Ask>) -> Self {
+    pub(super) fn new(source: Arc<Source>, whole: HashSet<Digest>, choice: Choice) -> Self {
+        let Choice { asks, digests, referrer_tags } = choice;
         let recorder = Recorder::new(source.catalog.clone(), source.blobs.clone());
         // What is asked for by its digest needs no second look when a manifest names it too.
         let asked = asks.iter().filter_map(|ask| match ask {
@@ -97,6 +105,8 @@ impl Walk {
             source,
             whole,
             found: Found::default(),
+            named_digests: digests,
+            listed_tags: referrer_tags,
             asks: asks.into(),
             asking: 0,
             unknown_manifests: Vec::new(),
@@ -112,14 +122,17 @@ impl Walk {
 
     /// Walks to the end: then everything that the found tags need is held and recorded.
     pub(super) async fn run(mut self, reports: &Reports) -> Result<Found, JobError> {
-        let outcome = self.walk(reports).await;
+        let outcome = match self.walk(reports).await {
+            Ok(()) => self.follow_referrers(reports).await,
+            failed => failed,
+        };
         self.transfers.shutdown().await;
         // What arrived whole stays, also after a failure.
         let recorded = self.recorder.flush().await;
         outcome.and(recorded).map(|()| self.found)
     }
 
-    async fn walk(&mut self, reports: &Reports) -> Result<(), JobError> {
+    pub(super) async fn walk(&mut self, reports: &Reports) -> Result<(), JobError> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reported: Option<Instant> = None;
@@ -158,13 +171,14 @@ impl Walk {
             && let Some(ask) = self.asks.pop_front()
         {
             self.asking += 1;
+            let may_be_missing = self.is_referrer(&ask);
             self.spawn(async move |source| match ask {
                 Ask::Head(reference) => {
                     let head = source.head(&reference).await?;
                     Ok(Arrival::Head(reference, head))
                 }
                 Ask::Get(reference, depth) => {
-                    let fetched = source.get_manifest(&reference).await?;
+                    let fetched = source.get_manifest(&reference, may_be_missing).await?;
                     Ok(Arrival::Manifest { reference, depth, fetched })
                 }
             });
@@ -178,6 +192,10 @@ impl Walk {
                 Ok(Arrival::Blob { wanted, size_bytes })
             });
         }
+    }
+
+    fn is_referrer(&self, ask: &Ask) -> bool {
+        matches!(ask, Ask::Get(Reference::Digest(digest), _) if self.found.referrers.contains(digest))
     }
 
     fn take_in(&mut self, arrival: Result<Result<Arrival, JobError>, JoinError>) -> Result<(), JobError> {
