@@ -21,6 +21,7 @@ on_both_databases!(
     many_push_at_once,
     a_push_does_not_wait_behind_a_sync,
     a_large_layer_needs_little_memory,
+    a_full_disk_fails_the_upload_alone,
 );
 
 async fn a_push_to_a_mirror_is_denied(database: Database) {
@@ -192,6 +193,22 @@ async fn a_large_layer_needs_little_memory(database: Database) {
     assert_eq!(ended.status, 201, "{}", ended.text());
     let most = entrepot.most_resident_kib();
     assert!(most < 100 << 10, "{most} KiB");
+}
+
+async fn a_full_disk_fails_the_upload_alone(database: Database) {
+    let Some(entrepot) = Entrepot::start_on_disk(database, 24 << 20) else { return };
+    let pusher = entrepot.pusher();
+    let before = pusher.push("team/app", "before", b"pushed before");
+    let location = pusher.begin("team/app");
+    // The answer comes before the body has been sent, which not every client survives.
+    if let Ok(refused) = pusher.client.try_request("PATCH", &location, &[], &vec![1; 25 << 20]) {
+        let refused = refused.expect(507);
+        assert_eq!(refused["errors"][0]["message"], "no space is left in the store");
+    }
+    wait_until("the end of the upload", || pusher.client.get(&location).header("range") == "0-0");
+    let after = pusher.push("team/app", "after", &vec![2; 1 << 20]);
+    let tags = [("after".to_owned(), after.to_string()), ("before".to_owned(), before.to_string())];
+    assert_eq!(entrepot.served_tags("team/app").into_iter().collect::<Vec<_>>(), tags);
 }
 
 /// What one server has begun another one goes on with, and everybody pulls at once what any of them has accepted.

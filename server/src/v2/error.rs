@@ -151,7 +151,16 @@ pub(crate) enum V2Error {
     Signing(#[source] TokenError),
     /// The catalog or the blob store failed.
     #[error("the store failed")]
-    Storage(#[from] StorageError),
+    Storage(#[source] StorageError),
+    /// What is pushed does not fit.
+    #[error("no space is left in the store")]
+    DiskFull(#[source] StorageError),
+}
+
+impl From<StorageError> for V2Error {
+    fn from(error: StorageError) -> Self {
+        if matches!(error, StorageError::DiskFull(_)) { Self::DiskFull(error) } else { Self::Storage(error) }
+    }
 }
 
 impl V2Error {
@@ -198,7 +207,7 @@ impl V2Error {
             // These two are of the reference implementation, distribution.
             Self::RangeUnsatisfiable { .. } => "RANGE_INVALID",
             Self::BadPageSize => "PAGINATION_NUMBER_INVALID",
-            Self::ChangeFailed(_) | Self::Signing(_) | Self::Storage(_) => "UNKNOWN",
+            Self::ChangeFailed(_) | Self::Signing(_) | Self::Storage(_) | Self::DiskFull(_) => "UNKNOWN",
         }
     }
 
@@ -243,6 +252,7 @@ impl V2Error {
             | Self::BadPageSize
             | Self::WrongService { .. } => StatusCode::BAD_REQUEST,
             Self::OutOfOrder { .. } | Self::RangeUnsatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::DiskFull(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::ChangeFailed(_) | Self::Signing(_) | Self::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -251,16 +261,16 @@ impl V2Error {
     pub(crate) fn into_response(self, id: &CorrelationId) -> Response {
         let status = self.status();
         let code = self.code();
-        let message = if status == StatusCode::INTERNAL_SERVER_ERROR {
+        let is_internal = status == StatusCode::INTERNAL_SERVER_ERROR;
+        if is_internal || status == StatusCode::INSUFFICIENT_STORAGE {
             tracing::error!(
                 correlation_id = id.0,
                 error = registry::chain(&self),
                 "a registry request failed"
             );
-            format!("internal error; request id {}", id.0)
-        } else {
-            self.to_string()
-        };
+        }
+        let message =
+            if is_internal { format!("internal error; request id {}", id.0) } else { self.to_string() };
         let errors = match &self {
             Self::PartsMissing { missing, .. } => (missing.iter().take(MOST_DETAILS))
                 .map(|digest| json!({"code": code, "message": message, "detail": {"digest": digest}}))

@@ -47,6 +47,8 @@ pub struct BlobUpload {
     id: Uuid,
     /// How many bytes were there before.
     start_bytes: u64,
+    /// The same open file as the writer's, and its lock: it outlasts a write that fails.
+    file: File,
     writer: BatchWriter,
 }
 
@@ -89,8 +91,9 @@ impl BlobStore {
             Some((at, hasher)) if at == start_bytes && hasher.algorithm() == algorithm => Some(hasher),
             _ => None,
         };
+        let held = file.try_clone().map_err(|error| StorageError::io("open", &path, error))?;
         let writer = BatchWriter::new(path, Target { file, hasher });
-        Ok(Some(BlobUpload { store: self.clone(), id, start_bytes, writer }))
+        Ok(Some(BlobUpload { store: self.clone(), id, start_bytes, file: held, writer }))
     }
 
     /// Throws a session's bytes away.
@@ -187,11 +190,13 @@ impl BlobUpload {
         Ok(size_bytes)
     }
 
-    /// Forgets what this request brought.
+    /// Forgets what this request brought, also after a write of it has failed.
     pub async fn undo(mut self) -> Result<()> {
-        let start = self.start_bytes;
-        let target = self.writer.end().await?;
-        cut(target.file, self.writer.path().to_owned(), start).await
+        // Nothing is being written any more when this has ended, however it did.
+        let _ = self.writer.end().await;
+        let (file, path, start) = (self.file, self.writer.path().to_owned(), self.start_bytes);
+        let cut = move || file.set_len(start).map_err(|error| StorageError::io("cut", &path, error));
+        tokio::task::spawn_blocking(cut).await?
     }
 
     /// Verifies the blob and puts it in its place; gives its size. If the digest is wrong, what this request brought is
@@ -211,9 +216,4 @@ impl BlobUpload {
         .await??;
         Ok(size_bytes)
     }
-}
-
-async fn cut(file: File, path: PathBuf, size_bytes: u64) -> Result<()> {
-    let cut = move || file.set_len(size_bytes).map_err(|error| StorageError::io("cut", &path, error));
-    tokio::task::spawn_blocking(cut).await?
 }

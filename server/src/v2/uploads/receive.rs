@@ -105,10 +105,7 @@ impl Receiver {
                 upload.pause().await?;
                 return Err(broken);
             }
-            Err(error) => {
-                upload.undo().await?;
-                return Err(error);
-            }
+            Err(error) => return Err(undone(upload, error).await),
         }
         let size_bytes = upload.pause().await?;
         let now = self.state.catalog.now();
@@ -122,8 +119,7 @@ impl Receiver {
         let mut upload = self.open(name, digest.algorithm()).await?;
         if let Err(error) = self.receive(&mut upload).await {
             // Whoever sends a last request again sends all of it again.
-            upload.undo().await?;
-            return Err(error);
+            return Err(undone(upload, error).await);
         }
         let size_bytes = upload.finish(digest).await.map_err(wrong_digest)?;
         let UploadSession { id, repository, .. } = self.session;
@@ -172,6 +168,14 @@ impl Receiver {
             None => Ok(()),
         }
     }
+}
+
+/// Forgets what a request brought that is refused for `error`.
+async fn undone(upload: BlobUpload, error: V2Error) -> V2Error {
+    if let Err(failed) = upload.undo().await {
+        tracing::warn!(error = registry::chain(&failed), "what a refused request had written is still there");
+    }
+    error
 }
 
 fn check_size(state: &AppState, size_bytes: u64) -> Result<(), V2Error> {
