@@ -1,15 +1,12 @@
 //! Whether a blob's file is what its digest says.
 
 use std::fs::File;
-use std::io::Read;
 
-use registry::{Digest, DigestHasher};
+use registry::Digest;
 
 use super::BlobStore;
+use super::writer::hash_all;
 use crate::error::{Result, StorageError};
-
-/// Bytes that are read and hashed at a time.
-const PIECE_BYTES: usize = 256 * 1024;
 
 /// How a blob's file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +35,7 @@ impl BlobStore {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Verdict::Missing),
                 other => other.map_err(failed)?,
             };
-            let mut hasher = DigestHasher::new(expected.algorithm());
-            let mut piece = vec![0; PIECE_BYTES];
-            loop {
-                let count = file.read(&mut piece).map_err(failed)?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(&piece[..count]);
-            }
+            let hasher = hash_all(&mut file, expected.algorithm()).map_err(failed)?;
             Ok(if hasher.finish() == expected { Verdict::Whole } else { Verdict::Corrupted })
         })
         .await?

@@ -6,13 +6,13 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use registry::{Digest, Timestamp};
 use uuid::Uuid;
 
 use super::BlobStore;
+use super::partial::{idle_files, remove_file};
 use crate::error::{Result, StorageError};
 
 /// The folder of these files, beside the blobs.
@@ -63,46 +63,16 @@ impl BlobStore {
 
     /// Throws a file away; one that isn't there is fine.
     pub async fn remove_chunks(&self, upload: Uuid) -> Result<()> {
-        let path = self.chunks_path(upload);
-        match tokio::fs::remove_file(&path).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(StorageError::io("remove", &path, error))
-            }
-            _ => Ok(()),
-        }
+        remove_file(&self.chunks_path(upload)).await
     }
 
     /// The files that nobody has written to since `moment`.
     pub async fn idle_chunks(&self, moment: Timestamp) -> Result<HashSet<Uuid>> {
         let folder = self.0.folder.join(FOLDER);
-        tokio::task::spawn_blocking(move || {
-            let mut found = HashSet::new();
-            let entries = match std::fs::read_dir(&folder) {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-                entries => entries.map_err(|error| StorageError::io("list", &folder, error))?,
-            };
-            for entry in entries {
-                let entry = entry.map_err(|error| StorageError::io("list", &folder, error))?;
-                let id = entry.file_name().to_str().and_then(|name| Uuid::try_parse(name).ok());
-                // One that is gone by now was thrown away by somebody else.
-                let changed = entry.metadata().and_then(|found| found.modified());
-                if let (Some(id), Ok(changed)) = (id, changed)
-                    && micros(changed) < moment.as_micros()
-                {
-                    found.insert(id);
-                }
-            }
-            Ok(found)
-        })
-        .await?
+        tokio::task::spawn_blocking(move || idle_files(&folder, moment)).await?
     }
 
     fn chunks_path(&self, upload: Uuid) -> PathBuf {
         self.0.folder.join(FOLDER).join(upload.to_string())
     }
-}
-
-fn micros(moment: SystemTime) -> i64 {
-    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -14,6 +14,7 @@
 mod blocks;
 mod check;
 mod chunks;
+mod partial;
 mod read;
 mod stage;
 mod staging;

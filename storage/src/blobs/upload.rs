@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use registry::{Algorithm, Digest, DigestHasher, Timestamp};
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::BlobStore;
+use super::partial::{idle_files, remove_file};
 use super::writer::{BatchWriter, Target};
 use crate::error::{Result, StorageError};
 use crate::fail_point;
@@ -99,39 +100,13 @@ impl BlobStore {
     /// Throws a session's bytes away.
     pub async fn remove_upload(&self, id: Uuid) -> Result<()> {
         self.0.hashes.0.invalidate(&id);
-        let path = self.upload_path(id);
-        match tokio::fs::remove_file(&path).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(StorageError::io("remove", &path, error))
-            }
-            _ => Ok(()),
-        }
+        remove_file(&self.upload_path(id)).await
     }
 
     /// The sessions that have a file which nobody has written to since `before`.
     pub async fn idle_uploads(&self, before: Timestamp) -> Result<HashSet<Uuid>> {
         let folder = self.0.folder.join(FOLDER);
-        let micros = u64::try_from(before.as_micros()).unwrap_or_default();
-        let before = SystemTime::UNIX_EPOCH + Duration::from_micros(micros);
-        tokio::task::spawn_blocking(move || {
-            let listed = || {
-                let mut found = HashSet::new();
-                for entry in std::fs::read_dir(&folder)? {
-                    let entry = entry?;
-                    let id = entry.file_name().to_str().and_then(|name| Uuid::try_parse(name).ok());
-                    // One that is gone by now was finished.
-                    let changed = entry.metadata().and_then(|found| found.modified());
-                    if let (Some(id), Ok(changed)) = (id, changed)
-                        && changed < before
-                    {
-                        found.insert(id);
-                    }
-                }
-                Ok(found)
-            };
-            listed().map_err(|error| StorageError::io("list", &folder, error))
-        })
-        .await?
+        tokio::task::spawn_blocking(move || idle_files(&folder, before)).await?
     }
 
     fn upload_path(&self, id: Uuid) -> PathBuf {

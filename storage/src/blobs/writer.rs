@@ -129,7 +129,8 @@ impl Target {
     }
 }
 
-fn hash_all(file: &mut File, algorithm: Algorithm) -> std::io::Result<DigestHasher> {
+/// Hashes a file from its beginning.
+pub(super) fn hash_all(file: &mut File, algorithm: Algorithm) -> std::io::Result<DigestHasher> {
     let mut hasher = DigestHasher::new(algorithm);
     let mut block = vec![0; BLOCK_BYTES];
     file.seek(SeekFrom::Start(0))?;

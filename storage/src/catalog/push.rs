@@ -1,6 +1,6 @@
 //! Versions that pushes and deletions make: what they cost depends on what changes, not on what the repository holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use registry::{Digest, Tag};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
@@ -8,10 +8,11 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::Tx;
+use super::distributions::VersionRef;
 use super::membership::{Kind, present_at};
 use super::publish::Members;
 use super::sync::{membership_of, tag_manifest};
-use super::versions::{CHUNK, Version};
+use super::versions::Version;
 use crate::entity::{blob, manifest, manifest_blob, manifest_child, repository, repository_content, tag};
 use crate::error::{Result, StorageError};
 use crate::fail_point;
@@ -220,29 +221,11 @@ impl Tx {
         mut add: Members,
         mut remove: Members,
     ) -> Result<Option<Version>> {
-        let held = self.held_of(repository.id, add.keys().chain(remove.keys()).copied().collect()).await?;
+        let latest = VersionRef { repository: repository.id, number: repository.latest_version };
+        let held = self.present_among(latest, add.keys().chain(remove.keys()).copied().collect()).await?;
         add.retain(|id, _| !held.contains_key(id));
         remove.retain(|id, _| held.contains_key(id));
         fail_point!("push.planned");
         self.publish_difference(&repository, repository.latest_version, &add, &remove).await
-    }
-
-    /// Those of the ids that the latest version holds: what was not removed is in it, since versions are a line.
-    async fn held_of(&self, repository: Uuid, ids: Vec<Uuid>) -> Result<HashMap<Uuid, i32>> {
-        let mut held = HashMap::new();
-        for chunk in ids.chunks(CHUNK) {
-            let rows: Vec<(Uuid, i32)> = repository_content::Entity::find()
-                .select_only()
-                .column(repository_content::Column::ContentId)
-                .column(repository_content::Column::Kind)
-                .filter(repository_content::Column::RepositoryId.eq(repository))
-                .filter(repository_content::Column::VersionRemoved.is_null())
-                .filter(repository_content::Column::ContentId.is_in(chunk.iter().copied()))
-                .into_tuple()
-                .all(&self.inner)
-                .await?;
-            held.extend(rows);
-        }
-        Ok(held)
     }
 }
